@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "../lib/settings/option-table.js";
-import { anchorsOf, PAGES, readDocument } from "./readme/documents.js";
+import { findAnchors, PAGES, readDocument } from "./readme/documents.js";
 
 const CONFIGURATION = "example-app/guide/configuration.md";
 const configuration = await readDocument(CONFIGURATION);
@@ -30,7 +30,7 @@ test("the table of options names every option and nothing else", () => {
 });
 
 test("each option has a section", async () => {
-  const anchors = await anchorsOf(CONFIGURATION);
+  const anchors = await findAnchors(CONFIGURATION);
   expect(options.filter(({ anchor }) => !anchors.has(anchor))).toEqual([]);
   for (const { name, anchor } of options.filter(({ anchor }) => anchor !== "endpoint-urls"))
     expect(anchor).toBe(name.toLowerCase());

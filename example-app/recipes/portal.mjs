@@ -1,4 +1,4 @@
-// Starts a provider on this machine, to try a recipe. It needs: npm install --save-dev oidc-provider
+// Starts a test provider on this machine. It needs: npm install --save-dev oidc-provider
 import { startTestProvider } from 'express-portal-auth/testing';
 
 const provider = await startTestProvider({ port: 4000 });

@@ -7,14 +7,14 @@ import { requireAuth } from "../../lib/index.js";
 import { startWorld } from "../support/world.js";
 
 const ROUTES: [string, string][] = [
-  ["/login", "a redirect to the portal"],
+  ["/login", "a redirect to the provider"],
   ["/callback?code=x&state=x", "an error page"],
-  ["/logout", "a redirect to the portal's logout"],
-  ["/account", "a guard that begins a login"],
+  ["/logout", "a redirect to the provider's logout"],
+  ["/account", "a guard that starts a login"],
 ];
 
-/** More than a socket holds, and slowly enough that the answer comes first. */
-const stream = () =>
+/** Creates a body that is larger than the buffer of a socket, and so slow that the response comes first. */
+const createSlowBody = () =>
   new ReadableStream({
     async pull(controller) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -22,61 +22,61 @@ const stream = () =>
     },
   });
 
-describe("every answer of ours", () => {
-  test.each(ROUTES)(
-    "%s (%s) is guarded by helmet, kept in no cache, and tells no address to the next site",
-    async (path) => {
-      const { browser, url } = await startWorld({ log: [/login_not_found/] });
-      const { headers } = await browser.navigate(url + path);
-      expect(headers["cache-control"]).toBe("no-store");
-      expect(headers["referrer-policy"]).toBe("no-referrer");
-      expect(headers["content-security-policy"]).toContain("default-src 'none'");
-      expect(headers["content-security-policy"]).toContain("frame-ancestors 'none'");
-      expect(headers["content-security-policy"]).not.toContain("unsafe-inline");
-      expect(headers["x-content-type-options"]).toBe("nosniff");
-      expect(headers["x-frame-options"]).toBe("DENY");
-    },
-  );
+describe("each response", () => {
+  test.each(ROUTES)("%s (%s) has the security headers, no-store and no-referrer", async (path) => {
+    const { browser, url } = await startWorld({ log: [/login_not_found/] });
+    const { headers } = await browser.navigate(url + path);
+    expect(headers["cache-control"]).toBe("no-store");
+    expect(headers["referrer-policy"]).toBe("no-referrer");
+    expect(headers["content-security-policy"]).toContain("default-src 'none'");
+    expect(headers["content-security-policy"]).toContain("frame-ancestors 'none'");
+    expect(headers["content-security-policy"]).not.toContain("unsafe-inline");
+    expect(headers["x-content-type-options"]).toBe("nosniff");
+    expect(headers["x-frame-options"]).toBe("DENY");
+  });
 
-  test("as problem+json as well", async () => {
+  test("also has them as problem+json", async () => {
     const { browser, url } = await startWorld();
     const { headers } = await browser.fetch(`${url}/account`);
     expect([headers["cache-control"], headers["x-content-type-options"]]).toEqual(["no-store", "nosniff"]);
   });
 
   test.each<[string, RequestInit, string]>([
-    ["a refusal of what has no body", {}, "keep-alive"],
-    ["a refusal of a POST without a body", { method: "POST" }, "keep-alive"],
-    ["a refusal of a body that nobody has read", { method: "POST", body: "a".repeat(100_000) }, "close"],
+    ["a 401 for a GET", {}, "keep-alive"],
+    ["a 401 for a POST without a body", { method: "POST" }, "keep-alive"],
+    ["a 401 for a body that was not read", { method: "POST", body: "a".repeat(100_000) }, "close"],
     [
-      "a refusal of a body of unknown length",
-      { method: "POST", body: stream(), duplex: "half" } as RequestInit,
+      "a 401 for a body of unknown length",
+      { method: "POST", body: createSlowBody(), duplex: "half" } as RequestInit,
       "close",
     ],
-  ])("%s leaves the connection as it should be", async (_name, request, connection) => {
+  ])("%s has the right Connection header", async (_case, request, connection) => {
     const { url } = await startWorld({
-      after: (app) => app.all("/guarded", requireAuth(), (_req, res) => void res.send("in")),
+      after: (app) =>
+        app.all("/guarded", requireAuth(), (_req, res) => {
+          res.send("in");
+        }),
     });
-    const answer = await fetch(`${url}/guarded`, request);
-    expect([answer.status, answer.headers.get("connection")]).toEqual([401, connection]);
-    await answer.text();
+    const response = await fetch(`${url}/guarded`, request);
+    expect([response.status, response.headers.get("connection")]).toEqual([401, connection]);
+    await response.text();
   });
 
-  test("leaves the app's other answers alone", async () => {
+  test("does not change other responses of the app", async () => {
     const { browser, url } = await startWorld();
     const { headers } = await browser.visit(`${url}/`);
     expect(headers).not.toHaveProperty("content-security-policy");
     expect(headers).not.toHaveProperty("cache-control");
   });
 
-  test("leaves Strict-Transport-Security to the app: it speaks for the whole host", async () => {
+  test("does not set Strict-Transport-Security, which applies to the whole host", async () => {
     const { browser, url } = await startWorld();
     expect((await browser.navigate(`${url}/login`)).headers).not.toHaveProperty("strict-transport-security");
   });
 });
 
 describe("a page", () => {
-  test("is complete in itself: no script, nothing to load, and its style is the one that the CSP allows", async () => {
+  test("has no script and loads nothing, and the CSP allows only its style", async () => {
     const { browser, url } = await startWorld({ log: [/login_not_found/] });
     const { body, headers } = await browser.navigate(`${url}/callback?code=x&state=x`);
     expect(headers["content-type"]).toBe("text/html; charset=utf-8");
@@ -86,7 +86,7 @@ describe("a page", () => {
     expect(headers["content-security-policy"]).toContain(createHash("sha256").update(style).digest("base64"));
   });
 
-  test("fits a phone, in light and dark, names its language, and carries the request id that stands in the log", async () => {
+  test("has a viewport, a dark colour scheme, its language, and the request id of the log", async () => {
     const { browser, url, log } = await startWorld({ log: [/login_not_found/] });
     const { body } = await browser.navigate(`${url}/callback?code=x&state=x`);
     expect(body).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">');
@@ -96,7 +96,7 @@ describe("a page", () => {
     expect(log.join()).toContain(`request ${id}`);
   });
 
-  test("leads to the login where the router is mounted", async () => {
+  test("links to the login at the path where the router is mounted", async () => {
     const { browser, url } = await startWorld({ mount: "/app", log: [/login_not_found/] });
     expect((await browser.navigate(`${url}/app/callback?code=x&state=x`)).body).toContain(
       'href="/app/login"',
@@ -104,11 +104,12 @@ describe("a page", () => {
   });
 
   test.each<[PortalAuthErrorCode, string, string]>([
-    ["login_denied", "Not signed in", "Sign in"], // there is nothing to do again
+    ["login_denied", "Not signed in", "Sign in"], // the first sign-in did not fail
     ["code_refused", "Sign-in failed", "Sign in again"],
-    ["portal_unreachable", "Temporarily unavailable", "Try again"], // the portal has not been seen yet
+    // The user has not been at the provider yet.
+    ["portal_unreachable", "Temporarily unavailable", "Try again"],
   ])(
-    "of a login that failed with %s is headed “%s”, and its first way out is “%s”",
+    "after a login that failed with %s has the heading “%s” and the link “%s”",
     async (code, title, label) => {
       const { browser, url } = await startWorld({
         options: {
@@ -124,7 +125,7 @@ describe("a page", () => {
     },
   );
 
-  test("offers no sign-in where there is no such route", async () => {
+  test("has no link to sign in without the login route", async () => {
     const { browser, url } = await startWorld({
       options: { routes: { login: false } },
       log: [/login_not_found/],
@@ -132,17 +133,17 @@ describe("a page", () => {
     expect((await browser.navigate(`${url}/callback?code=x&state=x`)).body).not.toContain("Sign in again");
   });
 
-  test("escapes everything", () => {
-    const evil = `<img src=x onerror='alert("1")'>&`;
+  test("escapes all texts", () => {
+    const attack = `<img src=x onerror='alert("1")'>&`;
     const page = renderPage({
       kind: "failure",
       lang: "en",
-      title: evil,
-      text: evil,
-      footnote: evil,
+      title: attack,
+      text: attack,
+      footnote: attack,
       actions: [
-        { label: evil, href: `/"${evil}` },
-        { label: evil, post: `/"${evil}`, fields: [[evil, evil]] },
+        { label: attack, href: `/"${attack}` },
+        { label: attack, post: `/"${attack}`, fields: [[attack, attack]] },
       ],
     });
     expect(page).not.toContain("<img");
@@ -162,7 +163,7 @@ describe("PortalAuthError", () => {
     },
   );
 
-  test("a hook may say more to the person, and the detail goes to the developer alone", () => {
+  test("the sentence of a hook is for the user, and the detail only for the developer", () => {
     const error = new PortalAuthError("login_refused", {
       sentence: "Members only.",
       detail: "group missing",
@@ -171,30 +172,30 @@ describe("PortalAuthError", () => {
     expect(error.message).toContain("[group missing]");
   });
 
-  test("an error without a cause has none, not even an empty one: Express prints causes", () => {
+  test("an error without a cause has no member cause, which Express would print", () => {
     expect("cause" in new PortalAuthError("login_refused")).toBe(false);
   });
 });
 
 describe("the log", () => {
-  test("is one line a failure, whatever a stranger writes into the address", async () => {
+  test("has one line for each failure, for any text in the URL", async () => {
     const { browser, url, log } = await startWorld({ log: [/callback_invalid|authorization_refused/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     callback.searchParams.delete("code");
     callback.searchParams.set("error", "x\r\n[express-portal-auth] forged\u2028line\u0085");
     await browser.navigate(callback);
     expect(log).toHaveLength(1);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for control characters
     expect(log[0]).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
   });
 
-  test("shows an error of the app without what such errors carry: passwords in addresses, long tokens", () => {
+  test("shows errors of the app without passwords in URLs and without long tokens", () => {
     const error = new Error(`cannot reach redis://default:hunter2@cache:6379 with ${"x".repeat(40)}`);
     expect(redactError(error)).toBe("Error: cannot reach redis://[…]@cache:6379 with […]");
-    expect(redactError("thrown as it is: geheim")).toBe("string");
+    expect(redactError("a thrown text")).toBe("string");
   });
 
-  test("says nothing of a person who is not logged in", async () => {
+  test("has no line for a user who is not signed in", async () => {
     const { browser, url, log } = await startWorld();
     await browser.fetch(`${url}/account`);
     await browser.visit(`${url}/`);

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { requireAuth } from "../../lib/index.js";
 import { startWorld } from "../support/world.js";
 
-// The table of the guide, protecting-routes.md, "Redirect, page or 401", held against a guard that meets a visitor.
+// Tests the table "Redirect, page or 401" of the guide's page protecting-routes.md, for a user who is not
+// signed in.
 
 const BROWSER =
   "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/15.6 Safari/605.1.15";
@@ -32,7 +33,7 @@ const ROWS: readonly [name: string, method: string, headers: Record<string, stri
   ["an old browser", "GET", { accept: HTML, "user-agent": BROWSER }, "redirect"],
   ["an old browser that posts a form", "POST", { accept: HTML, "content-type": FORM }, "page"],
   [
-    "a client that wants JSON",
+    "a client that accepts JSON",
     "GET",
     { accept: "application/json, text/plain, */*", "user-agent": BROWSER },
     "problem",
@@ -63,7 +64,7 @@ const ROWS: readonly [name: string, method: string, headers: Record<string, stri
     "problem",
   ],
   ["a program without Accept", "GET", { "user-agent": "Go-http-client/1.1" }, "problem"],
-  ["a program that says nothing", "GET", {}, "problem"],
+  ["a program without headers", "GET", {}, "problem"],
   ["a link in an Office document", "GET", { accept: "*/*", "user-agent": OFFICE }, "office page"],
   [
     "Outlook",
@@ -80,26 +81,29 @@ const STATUS: Readonly<Record<Outcome, number>> = {
   "office page": 200,
 };
 
-test.each(ROWS)("%s (%s)", async (_name, method, headers, outcome) => {
+test.each(ROWS)("%s (%s)", async (_client, method, headers, outcome) => {
   const { url, browser, provider } = await startWorld({
-    after: (app) => app.all("/thing", requireAuth(), (_req, res) => void res.send("in")),
+    after: (app) =>
+      app.all("/thing", requireAuth(), (_req, res) => {
+        res.send("in");
+      }),
   });
-  const answer = await browser.request(`${url}/thing?a=b`, { method, headers });
-  expect(answer.status).toBe(STATUS[outcome]);
-  expect(String(answer.headers.location).startsWith(provider.issuer)).toBe(outcome === "redirect");
-  expect(answer.headers["set-cookie"] !== undefined).toBe(outcome === "redirect");
+  const response = await browser.request(`${url}/thing?a=b`, { method, headers });
+  expect(response.status).toBe(STATUS[outcome]);
+  expect(String(response.headers.location).startsWith(provider.issuer)).toBe(outcome === "redirect");
+  expect(response.headers["set-cookie"] !== undefined).toBe(outcome === "redirect");
   const type = outcome === "problem" ? "application/problem+json" : "text/html; charset=utf-8";
-  if (outcome !== "redirect") expect(answer.headers["content-type"]).toBe(type);
-  if (answer.status === 401) expect(answer.headers["www-authenticate"]).toMatch(/^Bearer realm=/);
-  const back = method === "GET" ? "%2Fthing%3Fa%3Db" : "%2F";
+  if (outcome !== "redirect") expect(response.headers["content-type"]).toBe(type);
+  if (response.status === 401) expect(response.headers["www-authenticate"]).toMatch(/^Bearer realm=/);
+  const returnTo = method === "GET" ? "%2Fthing%3Fa%3Db" : "%2F";
   if (type !== "application/problem+json" && outcome !== "redirect")
-    expect(answer.body).toContain(`href="/login?returnTo=${back}"`);
+    expect(response.body).toContain(`href="/login?returnTo=${returnTo}"`);
 });
 
-test("a link to /login in an Office document begins no login", async () => {
+test("a link to /login in an Office document starts no login", async () => {
   const { url, browser } = await startWorld();
   const headers = { accept: "*/*", "user-agent": OFFICE };
-  const answer = await browser.request(`${url}/login?returnTo=/account`, { headers });
-  expect([answer.status, answer.headers["set-cookie"]]).toEqual([200, undefined]);
-  expect(answer.body).toContain('href="/login?returnTo=/account"');
+  const response = await browser.request(`${url}/login?returnTo=/account`, { headers });
+  expect([response.status, response.headers["set-cookie"]]).toEqual([200, undefined]);
+  expect(response.body).toContain('href="/login?returnTo=/account"');
 });

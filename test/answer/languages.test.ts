@@ -9,14 +9,14 @@ import { startWorld, type WorldOptions } from "../support/world.js";
 
 const LOST = { log: [/login_not_found|hook_failed/] };
 
-async function failingPage(acceptLanguage: string | undefined, given: WorldOptions = {}) {
-  const { url, browser } = await startWorld({ ...LOST, ...given });
+async function visitErrorPage(acceptLanguage: string | undefined, options: WorldOptions = {}) {
+  const { url, browser } = await startWorld({ ...LOST, ...options });
   const headers = acceptLanguage === undefined ? {} : { "accept-language": acceptLanguage };
   return browser.navigate(`${url}/callback?code=x&state=y`, { headers });
 }
 
-describe("the words of each language", () => {
-  test("are there for every failure, and no two languages have the same", () => {
+describe("the texts of each language", () => {
+  test("exist for each error code, and differ between the languages", () => {
     expect(Object.keys(CHINESE.sentences)).toEqual(Object.keys(errorDefinitions));
     for (const [code, sentence] of Object.entries(CHINESE.sentences)) {
       expect(sentence, code).toMatch(/。$/);
@@ -43,8 +43,8 @@ describe("the language of a page", () => {
     ["*", "en", "Sign in again"],
     ["", "en", "Sign in again"],
     ["__proto__, constructor", "en", "Sign in again"],
-  ])("is what the browser asks for: %j", async (accept, lang, label) => {
-    const { status, headers, body } = await failingPage(accept);
+  ])("is the one that the browser requests: %j", async (accept, lang, label) => {
+    const { status, headers, body } = await visitErrorPage(accept);
     expect([status, headers["content-language"]]).toEqual([400, lang]);
     expect(headers["vary"]).toMatch(/accept-language/i);
     expect(body).toContain(`<html lang="${lang}">`);
@@ -52,20 +52,20 @@ describe("the language of a page", () => {
     expect(body).toContain("login_not_found · ");
   });
 
-  test("is that of the question before a logout as well", async () => {
+  test("is also used for the confirmation of a logout", async () => {
     const { url, browser } = await startWorld();
     const { body } = await browser.navigate(`${url}/logout`, { headers: chineseBrowser });
     expect(body).toContain("要退出登录吗？");
     expect(body).toContain("退出登录</button>");
   });
 
-  test("is that of a problem's title, and its code stays", async () => {
+  test("is also used for the title of a problem, but not for its code", async () => {
     const { url, browser } = await startWorld();
     const { body } = await browser.fetch(`${url}/account`, { headers: chineseBrowser });
     expect(JSON.parse(body)).toMatchObject({ code: "login_required", title: "请先登录。" });
   });
 
-  test("leaves alone what a hook says in the app's own words", async () => {
+  test("is not used for the sentence of a hook", async () => {
     const { url, browser, asked } = await startWorld({
       options: {
         hooks: {
@@ -75,7 +75,7 @@ describe("the language of a page", () => {
     });
     const callback = await browser.loginUntilCallback(`${url}/login`);
     expect((await browser.navigate(callback, { headers: chineseBrowser })).body).toContain("Members only.");
-    await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1)); // of the tokens that nobody will have
+    await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1)); // the unused tokens are revoked
   });
 });
 
@@ -84,30 +84,30 @@ describe("the option languages", () => {
     de: { titles: { signInFailed: "Anmeldung fehlgeschlagen" }, labels: { signInAgain: "Erneut anmelden" } },
   };
 
-  test("adds one, whose missing words are English", async () => {
-    const { body, headers } = await failingPage("de-AT", { options: { languages: german } });
+  test("adds a language, whose missing texts are English", async () => {
+    const { body, headers } = await visitErrorPage("de-AT", { options: { languages: german } });
     expect(headers["content-language"]).toBe("de");
     expect(body).toContain("<h1>Anmeldung fehlgeschlagen</h1>");
     expect(body).toContain(">Erneut anmelden</a>");
     expect(body).toContain("Go to the start page");
   });
 
-  test("changes words of ours, and leaves the others as they are", async () => {
+  test("replaces single texts of a built-in language", async () => {
     const languages = { zh: { labels: { signInAgain: "再次登录" } } };
-    const { body } = await failingPage("zh", { options: { languages } });
+    const { body } = await visitErrorPage("zh", { options: { languages } });
     expect(body).toContain(">再次登录</a>");
     expect(body).toContain(">返回首页</a>");
   });
 
-  test("is text: HTML in it is escaped", async () => {
+  test("is escaped in HTML", async () => {
     const languages = { en: { titles: { signInFailed: "<b>no</b>" } } };
-    expect((await failingPage("en", { options: { languages } })).body).toContain(
+    expect((await visitErrorPage("en", { options: { languages } })).body).toContain(
       "<h1>&lt;b&gt;no&lt;/b&gt;</h1>",
     );
   });
 
   test.each([{ "not a tag!": {} }, { de: "Anmelden" }, "de"])(
-    "that is wrong is refused: %j",
+    "is rejected if it is invalid: %j",
     async (languages) => {
       await expect(startWorld({ options: { languages: languages as never } })).rejects.toThrow(
         "option languages",
@@ -117,7 +117,7 @@ describe("the option languages", () => {
 });
 
 describe("the option renderPage", () => {
-  test("makes the HTML of a failure from its parts, with our headers, which it may change", async () => {
+  test("renders an error page from its parts, and can change the headers", async () => {
     const pages: Page[] = [];
     const { url, browser, log } = await startWorld({
       ...LOST,
@@ -155,7 +155,7 @@ describe("the option renderPage", () => {
     expect(log.join()).toContain(page?.request_id);
   });
 
-  test("makes the question before a logout, which still works", async () => {
+  test("renders the confirmation of a logout, which still works", async () => {
     const { url, browser, me } = await startWorld({
       options: { renderPage: (page) => JSON.stringify(page) },
     });
@@ -167,7 +167,7 @@ describe("the option renderPage", () => {
     expect((await me()).isAuthenticated).toBe(false);
   });
 
-  test("cannot keep the page that goes on by itself from going on", async () => {
+  test("cannot remove the automatic continuation of a page", async () => {
     const { url, browser } = await startWorld({
       options: { sameSite: "strict", renderPage: ({ kind }) => kind },
     });
@@ -182,8 +182,8 @@ describe("the option renderPage", () => {
         throw new Error("template missing");
       },
     ],
-    ["gives no text", () => ({ html: "<p>" }) as never],
-  ])("that %s is told in the log, and our own page is shown", async (_what, renderPage) => {
+    ["returns no text", () => ({ html: "<p>" }) as never],
+  ])("that %s is reported in the log, and the built-in page is shown", async (_case, renderPage) => {
     const { url, browser, log } = await startWorld({ ...LOST, options: { renderPage } });
     const { status, body } = await browser.navigate(`${url}/callback?code=x&state=y`);
     expect(status).toBe(400);

@@ -18,7 +18,7 @@ import { instrumentPortalAuth } from "../../lib/opentelemetry/index.js";
 import { json, logIn } from "../access/signed-in-request.js";
 import { secretsOf, startWorld, type WorldOptions } from "../support/world.js";
 
-/** The real SDK, which keeps what it would export. */
+/** Starts the SDK of OpenTelemetry with exporters that store everything in memory. */
 function startTelemetry() {
   const spans = new InMemorySpanExporter();
   const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] });
@@ -32,14 +32,14 @@ function startTelemetry() {
     context.disable();
     await Promise.all([tracerProvider.shutdown(), meterProvider.shutdown()]);
   });
-  /** Each measured point: its name, its count or value, its attributes. */
-  async function points() {
+  /** Returns each data point with its name, unit, count or value, and attributes. */
+  async function readPoints() {
     metrics.reset();
     await reader.forceFlush();
-    const all = metrics
+    const exported = metrics
       .getMetrics()
       .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
-    return all.flatMap(({ descriptor, dataPoints }) =>
+    return exported.flatMap(({ descriptor, dataPoints }) =>
       dataPoints.map(({ value, attributes }) => ({
         name: descriptor.name,
         unit: descriptor.unit,
@@ -48,17 +48,17 @@ function startTelemetry() {
       })),
     );
   }
-  return { spans, tracer: tracerProvider.getTracer("test"), points, stop };
+  return { spans, tracer: tracerProvider.getTracer("test"), readPoints, stop };
 }
 
-const AT_PORTAL = {
+const ATTRIBUTES = {
   "portal_auth.instance": "default",
   "server.address": "127.0.0.1",
   "server.port": expect.any(Number),
 };
 
-/** Each request inside a span, as the instrumentation of http would have it. */
-const inServerSpans = (tracer: ReturnType<typeof startTelemetry>["tracer"]): WorldOptions => ({
+/** Runs each request in a span, as the http instrumentation does. */
+const withServerSpans = (tracer: ReturnType<typeof startTelemetry>["tracer"]): WorldOptions => ({
   before: (app) =>
     app.use((req, res, next) => {
       const span = tracer.startSpan(`${req.method} ${req.path}`);
@@ -68,9 +68,9 @@ const inServerSpans = (tracer: ReturnType<typeof startTelemetry>["tracer"]): Wor
 });
 
 describe("a login", () => {
-  test("is a span below that of its request, with a span for each step, at the times when they were", async () => {
+  test("is a child span of its request, with a child span for each step", async () => {
     const { spans, tracer } = startTelemetry();
-    const { url, browser } = await startWorld(inServerSpans(tracer));
+    const { url, browser } = await startWorld(withServerSpans(tracer));
     const before = Date.now();
     await browser.visit(`${url}/account`);
     const all = spans.getFinishedSpans();
@@ -78,7 +78,7 @@ describe("a login", () => {
     const server = all.find(({ name }) => name === "GET /callback");
     expect(login?.parentSpanContext?.spanId).toBe(server?.spanContext().spanId);
     expect(login?.attributes).toEqual({
-      ...AT_PORTAL,
+      ...ATTRIBUTES,
       "portal_auth.outcome": "ok",
       "portal_auth.login": expect.stringMatching(/^[\w-]{16}$/),
     });
@@ -99,17 +99,17 @@ describe("a login", () => {
     }
   });
 
-  test("is counted, and how long it took is measured in seconds", async () => {
-    const { points } = startTelemetry();
+  test("is counted, and its duration is measured in seconds", async () => {
+    const { readPoints } = startTelemetry();
     const { url, browser } = await startWorld();
     await browser.visit(`${url}/account`);
-    expect(await points()).toEqual([
-      { name: "portal_auth.login.started", unit: "{login}", count: 1, attributes: AT_PORTAL },
+    expect(await readPoints()).toEqual([
+      { name: "portal_auth.login.started", unit: "{login}", count: 1, attributes: ATTRIBUTES },
       {
         name: "portal_auth.login.duration",
         unit: "s",
         count: 1,
-        attributes: { ...AT_PORTAL, "portal_auth.outcome": "ok" },
+        attributes: { ...ATTRIBUTES, "portal_auth.outcome": "ok" },
       },
     ]);
   });
@@ -117,8 +117,8 @@ describe("a login", () => {
   test.each([
     ["code_refused", SpanStatusCode.ERROR, "code_refused"],
     ["login_denied", SpanStatusCode.UNSET, undefined],
-  ])("that ends in %s is an error, or an ordinary outcome", async (code, status, type) => {
-    const { spans, points } = startTelemetry();
+  ])("that ends with %s has the right status", async (code, status, type) => {
+    const { spans, readPoints } = startTelemetry();
     const { url, browser, provider } = await startWorld({ log: [/code_refused|login_denied/] });
     if (code === "code_refused") provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     else browser.person = { deny: "yes" };
@@ -127,13 +127,13 @@ describe("a login", () => {
     expect(login?.status.code).toBe(status);
     expect(login?.attributes).toMatchObject({ "portal_auth.outcome": code });
     expect(login?.attributes["error.type"]).toBe(type);
-    const measured = (await points()).filter(({ name }) => name === "portal_auth.login.duration");
+    const measured = (await readPoints()).filter(({ name }) => name === "portal_auth.login.duration");
     expect(measured.map(({ attributes }) => attributes["portal_auth.outcome"])).toEqual([code]);
   });
 });
 
-test("refreshes, logouts and refused sessions are told", async () => {
-  const { spans, points } = startTelemetry();
+test("refreshes, logouts and rejected sessions are recorded", async () => {
+  const { spans, readPoints } = startTelemetry();
   const { ask, later, provider, url, browser } = await logIn({
     log: [/portal_failed/],
     session: "app",
@@ -155,7 +155,7 @@ test("refreshes, logouts and refused sessions are told", async () => {
     ],
   );
   const counted = Object.fromEntries(
-    (await points()).map(({ name, count, attributes }) => [
+    (await readPoints()).map(({ name, count, attributes }) => [
       [
         name,
         attributes["portal_auth.outcome"] ?? attributes["portal_auth.reason"] ?? attributes["error.type"],
@@ -172,8 +172,8 @@ test("refreshes, logouts and refused sessions are told", async () => {
   });
 });
 
-test("requests that join, and waits for another process, are measured", async () => {
-  const { points } = startTelemetry();
+test("requests that join a refresh, and waits for another process, are measured", async () => {
+  const { readPoints } = startTelemetry();
   const emit = createEventEmitter({ instance: "staff", issuer: "https://portal.example", client_id: "app" });
   emit("refresh.joined", () => ({ refresh: 1 }));
   emit("lock.waited", () => ({ refresh: 1, waited: 120, renewed: true }));
@@ -182,27 +182,27 @@ test("requests that join, and waits for another process, are measured", async ()
     "server.address": "portal.example",
     "server.port": 443,
   };
-  expect(await points()).toEqual([
+  expect(await readPoints()).toEqual([
     { name: "portal_auth.refresh.joined", unit: "{request}", count: 1, attributes },
     { name: "portal_auth.lock.wait.duration", unit: "s", count: 1, attributes },
   ]);
 });
 
-test("nothing of a person, and no secret, is exported", async () => {
-  const { spans, points } = startTelemetry();
+test("no user data and no secrets are exported", async () => {
+  const { spans, readPoints } = startTelemetry();
   const { url, browser, provider, ask, later } = await logIn();
   later(301);
   await ask();
   await browser.navigate(`${url}/logout`, { site: "same-origin" });
-  const told = JSON.stringify([
+  const exported = JSON.stringify([
     ...spans.getFinishedSpans().map(({ name, attributes, events }) => [name, attributes, events]),
-    ...(await points()),
+    ...(await readPoints()),
   ]);
   for (const secret of [...secretsOf(provider, browser.answers, url), ...provider.issued, "amara-okafor"])
-    expect(told).not.toContain(secret);
+    expect(exported).not.toContain(secret);
 });
 
-test("what cannot be recorded harms no login, and is told to OpenTelemetry's own log", async () => {
+test("a failure of OpenTelemetry does not affect logins, and is reported in its log", async () => {
   const { tracer } = startTelemetry();
   const error = vi.fn();
   diag.setLogger({ error, warn: () => {}, info: () => {}, debug: () => {}, verbose: () => {} });
@@ -221,7 +221,7 @@ test("what cannot be recorded harms no login, and is told to OpenTelemetry's own
   expect(error).toHaveBeenCalled();
 });
 
-test("once it is stopped nobody listens", () => {
+test("after stop() there are no subscribers", () => {
   startTelemetry().stop();
   for (const name of EVENT_NAMES) expect(channel(getChannelName(name)).hasSubscribers).toBe(false);
 });

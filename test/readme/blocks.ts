@@ -4,7 +4,7 @@ import { PAGES, readDocument } from "./documents.js";
 export interface Block {
   /** The page, below the root of the repository. */
   readonly page: string;
-  /** The first line without a comment. Tests find a block by it. */
+  /** The first line without its comment. Tests find a block by it. */
   readonly key: string;
   readonly language: string;
   readonly code: string;
@@ -12,7 +12,7 @@ export interface Block {
   readonly line: number;
 }
 
-function blocksOf(page: string, text: string): Block[] {
+function parseBlocks(page: string, text: string): Block[] {
   return [...text.matchAll(/^```(\w*)\n(.*?)^```/gms)].map(({ 1: language = "", 2: code = "", index }) => {
     const [first = ""] = code.split("\n");
     const line = text.slice(0, index).split("\n").length + 1;
@@ -23,7 +23,7 @@ function blocksOf(page: string, text: string): Block[] {
 /** Returns all blocks of the README and the guide. */
 export async function readBlocks(): Promise<Block[]> {
   const blocks: Block[] = [];
-  for (const page of PAGES) blocks.push(...blocksOf(page, await readDocument(page)));
+  for (const page of PAGES) blocks.push(...parseBlocks(page, await readDocument(page)));
   return blocks;
 }
 

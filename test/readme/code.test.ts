@@ -22,24 +22,27 @@ import { observedStore } from "../support/stored-sessions.js";
 import { SESSION_SECRET, startWorld, type World, type WorldOptions } from "../support/world.js";
 import { type Block, readBlocks, runBlock } from "./blocks.js";
 
-// Runs the blocks of the README and of the guide. A test finds its block by the beginning of the first line,
-// and fails if there is no such block.
-// types.test.ts checks the blocks that no test runs.
+// Runs the blocks of the README and of the guide. A test finds its block by the start of the first line, and
+// fails if there is no such block. types.test.ts checks the blocks that no test runs.
 
 const blocks = await readBlocks();
 
-/** Finds the block whose first line begins so, on this page if several pages have one. */
-function block(key: string, page?: string): Block {
-  const found = blocks.find((one) => one.key.startsWith(key) && (page === undefined || one.page === page));
-  if (!found) throw new Error(`no page has a block that begins with ${key}`);
+/** Finds a block by the start of its first line, and by its page if several pages have such a block. */
+function findBlock(key: string, page?: string): Block {
+  const found = blocks.find(
+    (candidate) => candidate.key.startsWith(key) && (page === undefined || candidate.page === page),
+  );
+  if (!found) throw new Error(`no page has a block that starts with ${key}`);
   return found;
 }
 
 const GUIDE = "example-app/guide";
-const startTestProvider = testing.startTestProvider;
+const { startTestProvider } = testing;
 
-/** Returns what a block of users-and-hooks.md passes to portalAuth(): the `nth` one with this first line. */
-async function optionsOf(
+/**
+ * Returns the options that the `nth` block of users-and-hooks.md with this first line passes to portalAuth().
+ */
+async function readOptions(
   key: string,
   scope: Record<string, unknown> = {},
   nth = 0,
@@ -48,32 +51,34 @@ async function optionsOf(
   const portalAuth = (options: library.PortalAuthOptions) => {
     given.push(options);
   };
-  const alike = blocks.filter((one) => one.key === key && one.page === `${GUIDE}/users-and-hooks.md`);
-  const one = alike[nth];
-  if (!one) throw new Error(`users-and-hooks.md has no block ${nth} that begins with ${key}`);
-  await runBlock(one, { ...library, ...scope, portalAuth });
+  const page = `${GUIDE}/users-and-hooks.md`;
+  const block = blocks.filter((candidate) => candidate.key === key && candidate.page === page)[nth];
+  if (!block) throw new Error(`users-and-hooks.md has no block ${nth} that starts with ${key}`);
+  await runBlock(block, { ...library, ...scope, portalAuth });
   return given[0] ?? {};
 }
 
-const inApp =
-  (one: Block, scope: Record<string, unknown> = {}): ((app: Express) => void) =>
-  (app) =>
-    void runBlock(one, { ...library, ...scope, app });
+/** Returns a function that runs a block with an app. */
+function inApp(block: Block, scope: Record<string, unknown> = {}): (app: Express) => void {
+  return (app) => {
+    void runBlock(block, { ...library, ...scope, app });
+  };
+}
 
 test("the quick start is a recipe", async () => {
   const recipe = await readFile(
     new URL("../../example-app/recipes/new-app/app.mjs", import.meta.url),
     "utf8",
   );
-  expect(block("import express from 'express';", "README.md").code).toBe(recipe);
+  expect(findBlock("import express from 'express';", "README.md").code).toBe(recipe);
 });
 
 test.each(["README.md", `${GUIDE}/getting-started.md`])(
   "the test provider of %s is a recipe",
   async (page) => {
     const recipe = await readFile(new URL("../../example-app/recipes/portal.mjs", import.meta.url), "utf8");
-    const key = "// A provider on this machine, for trying things out: npm install --save-dev oidc-provider";
-    expect(block(key, page).code).toBe(recipe.replaceAll("startTestProvider", "startTestProvider"));
+    const key = "// Starts a test provider on this machine. It needs: npm install --save-dev oidc-provider";
+    expect(findBlock(key, page).code).toBe(recipe);
   },
 );
 
@@ -83,7 +88,7 @@ test.each(["README.md", `${GUIDE}/getting-started.md`])(
     const provider = await startTestProvider();
     onTestFinished(() => provider.close());
     const lines = Object.entries({ ...provider.env, PORTAL_ISSUER: "http://127.0.0.1:4000" });
-    const { code } = block("PORTAL_ISSUER=http://127.0.0.1:4000", page);
+    const { code } = findBlock("PORTAL_ISSUER=http://127.0.0.1:4000", page);
     expect(code).toContain(lines.map((pair) => pair.join("=")).join("\n"));
   },
 );
@@ -97,8 +102,8 @@ test("shell commands name scripts and programs that exist", async () => {
 });
 
 test("the problem in the README is the response of the guard", async () => {
-  const { code } = block(
-    '{ "type": "urn:express-portal-auth:login_required", "title": "Please sign in to continue.", "status": 401,',
+  const { code } = findBlock(
+    '{ "type": "urn:express-portal-auth:login_required", "title": "Please sign in to continue."',
   );
   const { url, browser } = await startWorld();
   const problem = JSON.parse((await browser.fetch(`${url}/account`)).body);
@@ -106,7 +111,7 @@ test("the problem in the README is the response of the guard", async () => {
 });
 
 test("the example of the route /session has the members of its response", async () => {
-  const { code } = block('{ "isAuthenticated": true, "claims": { "name": "Amara" },');
+  const { code } = findBlock('{ "isAuthenticated": true, "claims": { "name": "Amara" },');
   const { url, browser } = await startWorld({ options: { routes: { session: "/session" } } });
   await browser.visit(`${url}/account`);
   const status = JSON.parse((await browser.fetch(`${url}/session`)).body);
@@ -115,7 +120,7 @@ test("the example of the route /session has the members of its response", async 
   expect(Object.keys(status.expires_in).sort()).toEqual(Object.keys(example.expires_in).sort());
 });
 
-describe("tokens that stay alive", () => {
+describe("tokens", () => {
   const ORDERS = "app.get('/orders', requireAuth(), async (req, res) => {";
   const ORDERS_4 = "app.get('/orders', requireAuth(), async (req, res, next) => {";
   const TOKENS = `${GUIDE}/tokens-and-apis.md`;
@@ -129,10 +134,10 @@ describe("tokens that stay alive", () => {
     return { origin: await serve(server), seen };
   }
 
-  /** The API's address in the block is one that does not exist. */
-  const at = (one: Block, origin: string): Block => ({
-    ...one,
-    code: one.code.replaceAll("https://api.example", origin),
+  /** Replaces the URL of the API in the block, which does not exist. */
+  const withOrigin = (block: Block, origin: string): Block => ({
+    ...block,
+    code: block.code.replaceAll("https://api.example", origin),
   });
 
   test.each([
@@ -140,7 +145,7 @@ describe("tokens that stay alive", () => {
     [ORDERS_4, 4],
   ] as const)("%s sends the user's token", async (key, version) => {
     const { origin, seen } = await startApi();
-    const after = inApp(at(block(key, TOKENS), origin));
+    const after = inApp(withOrigin(findBlock(key, TOKENS), origin));
     const { url, browser, me } = await startWorld({
       express: version,
       after,
@@ -157,8 +162,8 @@ describe("tokens that stay alive", () => {
       [ORDERS_4, 4],
     ] as const) {
       const after: WorldOptions["after"] = (app) => {
-        inApp(block(key, TOKENS))(app);
-        inApp(block("import { portalErrors } from 'express-portal-auth';", TOKENS))(app);
+        inApp(findBlock(key, TOKENS))(app);
+        inApp(findBlock("import { portalErrors } from 'express-portal-auth';", TOKENS))(app);
       };
       const { url, browser } = await startWorld({ express: version, after, log: [/origin_not_allowed/] });
       await browser.visit(`${url}/account`);
@@ -171,12 +176,12 @@ describe("tokens that stay alive", () => {
 test("the README's routes need a role, call an API, and sign the user out on all devices", async () => {
   const key =
     "app.get('/admin', requireAuth({ roles: 'admin' }), (req, res) => res.send(req.portal.claims.sub));";
-  const origin = await serve(
-    (_req, res) => void res.writeHead(200, { "content-type": "application/json" }).end("[]"),
-  );
-  const one = block(key, "README.md");
+  const origin = await serve((_req, res) => {
+    res.writeHead(200, { "content-type": "application/json" }).end("[]");
+  });
+  const block = findBlock(key, "README.md");
   const { url, browser, provider, me } = await startWorld({
-    after: inApp({ ...one, code: one.code.replaceAll("https://api.example", origin) }),
+    after: inApp({ ...block, code: block.code.replaceAll("https://api.example", origin) }),
     options: { apiOrigins: [origin] },
     log: [/not_permitted/],
   });
@@ -189,7 +194,7 @@ test("the README's routes need a role, call an API, and sign the user out on all
   const phone = new Browser();
   await phone.visit(`${url}/account`);
   await browser.fetch(`${url}/sign-out-everywhere`, { method: "POST" });
-  for (const each of [browser, phone]) expect((await me(each)).isAuthenticated).toBe(false);
+  for (const device of [browser, phone]) expect((await me(device)).isAuthenticated).toBe(false);
 });
 
 test("the README's test signs in without a provider", async () => {
@@ -203,41 +208,45 @@ test("the README's test signs in without a provider", async () => {
       secret: SESSION_SECRET,
     }),
   );
-  app.get("/admin", library.requireAuth({ roles: "admin" }), (_req, res) => void res.send("in"));
-  await runBlock(block("import { loginAs } from 'express-portal-auth/testing';", "README.md"), {
+  app.get("/admin", library.requireAuth({ roles: "admin" }), (_req, res) => {
+    res.send("in");
+  });
+  await runBlock(findBlock("import { loginAs } from 'express-portal-auth/testing';", "README.md"), {
     ...testing,
     app,
     request,
   });
 });
 
-test("name and e-mail are requested from userinfo, and saved at sign-in", async () => {
+test("name and email are requested from userinfo, and saved at sign-in", async () => {
   const page = `${GUIDE}/users-and-hooks.md`;
   const given: library.PortalAuthOptions[] = [];
   const portalAuth = (options: library.PortalAuthOptions) => {
     given.push(options);
   };
   const userinfo = vi.fn(fetch);
-  await runBlock(block("const auth = portalAuth({", page), {
+  await runBlock(findBlock("const auth = portalAuth({", page), {
     portalAuth,
     fetch: (_url: string, init: RequestInit) => userinfo(`${world.provider.issuer}/userinfo`, init),
   });
   const world = await startWorld({
     options: given[0] ?? {},
-    after: inApp(block("app.get('/profile', requireAuth(), async (req, res) => {", page)),
+    after: inApp(findBlock("app.get('/profile', requireAuth(), async (req, res) => {", page)),
   });
   await world.browser.visit(`${world.url}/account`);
-  const both = { name: "Amara Okafor", email: "amara@lighthouse.example" };
-  expect((await world.me()).claims).toMatchObject(both);
+  const expected = { name: "Amara Okafor", email: "amara@lighthouse.example" };
+  expect((await world.me()).claims).toMatchObject(expected);
   expect(userinfo).toHaveBeenCalledOnce();
-  expect(JSON.parse((await world.browser.fetch(`${world.url}/profile`)).body)).toEqual(both);
+  expect(JSON.parse((await world.browser.fetch(`${world.url}/profile`)).body)).toEqual(expected);
 });
 
 test("the guards require a role and a scope, and a stronger sign-in", async () => {
-  const one = block("app.get('/reports', requireAuth({ roles: ['manager', 'auditor'], scope: 'reports' })");
+  const block = findBlock(
+    "app.get('/reports', requireAuth({ roles: ['manager', 'auditor'], scope: 'reports' })",
+  );
   const scope = { reports: { all: () => ["r1"] }, bank: { transfer: () => "done" } };
   const { url, browser, provider } = await startWorld({
-    after: inApp(one, scope),
+    after: inApp(block, scope),
     portal: { document: "full", acrValues: ["pwd", "mfa"] },
     options: { profile: "openid" },
     log: [/insufficient_scope|not_permitted/],
@@ -255,30 +264,32 @@ test("the guards require a role and a scope, and a stronger sign-in", async () =
 });
 
 test("the sessions of a user are listed, one is ended, and then all of them", async () => {
-  const one = block(
+  const block = findBlock(
     "app.get('/api/sessions', requireAuth(), async (req, res) => res.json(await req.portal.sessions()));",
   );
-  const { url, browser, me } = await startWorld({ after: inApp(one) });
+  const { url, browser, me } = await startWorld({ after: inApp(block) });
   const phone = new Browser();
   const tablet = new Browser();
-  for (const each of [browser, phone, tablet]) await each.visit(`${url}/account`);
-  const list = async () =>
+  for (const device of [browser, phone, tablet]) await device.visit(`${url}/account`);
+  const listSessions = async () =>
     JSON.parse((await browser.fetch(`${url}/api/sessions`)).body) as library.SessionInfo[];
-  const id = (await list()).find(({ is_current }) => !is_current)?.id;
+  const id = (await listSessions()).find(({ is_current }) => !is_current)?.id;
   expect((await browser.fetch(`${url}/api/sessions/${id}`, { method: "DELETE" })).body).toBe(
     '{"ended":true}',
   );
-  expect(await list()).toHaveLength(2);
-  const left = await browser.fetch(`${url}/leave-everywhere`, { method: "POST" });
-  expect(JSON.parse(left.body).logout_url).toContain("/logout?");
-  for (const each of [browser, phone, tablet]) expect((await me(each)).isAuthenticated).toBe(false);
+  expect(await listSessions()).toHaveLength(2);
+  const response = await browser.fetch(`${url}/leave-everywhere`, { method: "POST" });
+  expect(JSON.parse(response.body).logout_url).toContain("/logout?");
+  for (const device of [browser, phone, tablet]) expect((await me(device)).isAuthenticated).toBe(false);
 });
 
-describe("a front end of its own", () => {
-  test("is guarded where it changes something", async () => {
+describe("a single-page app", () => {
+  test("accepts changes only from its own pages", async () => {
     const after: WorldOptions["after"] = (app) => {
-      inApp(block("app.use('/api', requireAuth({ csrf: true }));", `${GUIDE}/single-page-apps.md`))(app);
-      app.post("/api/things", (_req, res) => void res.send("done"));
+      inApp(findBlock("app.use('/api', requireAuth({ csrf: true }));", `${GUIDE}/single-page-apps.md`))(app);
+      app.post("/api/things", (_req, res) => {
+        res.send("done");
+      });
     };
     const { url, browser } = await startWorld({ after, log: [/cross_site_refused/] });
     await browser.visit(`${url}/account`);
@@ -295,19 +306,19 @@ test("a page's script sends the user to sign in after a 401", async () => {
     return { status, json: async () => JSON.parse(body) };
   };
   const location = { pathname: "/orders", search: "?page=2", href: "" };
-  const one = block("// in the page: calls the API, and signs in if necessary");
-  const { call } = await runBlock(one, { fetch, location }, ["call"]);
+  const block = findBlock("// in the page: calls the API, and signs in if necessary");
+  const { call } = await runBlock(block, { fetch, location }, ["call"]);
   void (call as (path: string) => Promise<unknown>)("/account");
   await vi.waitFor(() => expect(location.href).toBe("/login?returnTo=%2Forders%3Fpage%3D2"));
 });
 
-describe("when a session ends in the middle", () => {
-  test("a page warns in time, and the user stays signed in", async () => {
+describe("the end of a session", () => {
+  test("a page warns the user, who can stay signed in", async () => {
     const { clock, later } = createClock();
     const given: library.PortalAuthOptions[] = [];
     const key = "app.use(portalAuth({ routes: { session: '/session' }, sessionClaims: ['name'] }));";
     const portalAuth = (options: library.PortalAuthOptions) => void given.push(options);
-    await runBlock(block(key), { portalAuth, app: { use: () => {} } });
+    await runBlock(findBlock(key), { portalAuth, app: { use: () => {} } });
     const { url, browser, me } = await startWorld({ options: { ...given[0], clock, sessionIdle: 1200 } });
     await browser.visit(`${url}/account`);
     const fetch = async (path: string) => {
@@ -320,7 +331,7 @@ describe("when a session ends in the middle", () => {
     const location = { href: "/account" };
     const clearInterval = vi.fn();
     const scope = { fetch, setInterval, clearInterval, warn, location };
-    const { timer } = await runBlock(block("// in the page: warns a minute before the end"), scope, [
+    const { timer } = await runBlock(findBlock("// in the page: warns a minute before the end"), scope, [
       "timer",
     ]);
     const { work } = timer as ReturnType<typeof setInterval>;
@@ -337,28 +348,34 @@ describe("when a session ends in the middle", () => {
     expect([location.href, clearInterval.mock.calls]).toEqual(["/signed-out", [[timer]]]);
   });
 
-  test.each([4, 5] as const)("a form is kept, and then an order (Express %s)", async (version) => {
-    const added: unknown[] = [];
-    const orders = { add: async (sub: string, order: object) => void added.push([sub, { ...order }]) };
-    const after = inApp(block("app.post('/orders', requireAuth({ keepForm: true }),"), { express, orders });
-    const { url, browser } = await startWorld({ express: version, after });
-    const post = (to: string) =>
-      browser.navigate(to, { method: "POST", site: "same-origin", form: { item: "tea" } });
-    const kept = await post(`${url}/orders`);
-    const page = await browser.visit(String(kept.headers["refresh"]).replace("0; url=", ""));
-    expect(page.body).toContain('<input type="hidden" name="item" value="tea">');
-    await post(new URL((await post(page.url)).headers.location ?? "", url).href);
-    expect(added).toEqual([["amara-okafor", { item: "tea" }]]);
-  });
+  test.each([4, 5] as const)(
+    "a form is saved during the login, and then sent (Express %s)",
+    async (version) => {
+      const added: unknown[] = [];
+      const orders = { add: async (sub: string, order: object) => void added.push([sub, { ...order }]) };
+      const after = inApp(findBlock("app.post('/orders', requireAuth({ keepForm: true }),"), {
+        express,
+        orders,
+      });
+      const { url, browser } = await startWorld({ express: version, after });
+      const post = (to: string) =>
+        browser.navigate(to, { method: "POST", site: "same-origin", form: { item: "tea" } });
+      const saved = await post(`${url}/orders`);
+      const page = await browser.visit(String(saved.headers["refresh"]).replace("0; url=", ""));
+      expect(page.body).toContain('<input type="hidden" name="item" value="tea">');
+      await post(new URL((await post(page.url)).headers.location ?? "", url).href);
+      expect(added).toEqual([["amara-okafor", { item: "tea" }]]);
+    },
+  );
 });
 
-test("an API elsewhere gets the token, and the page what it answers", async () => {
+test("an API on another server gets the token, and the page gets its response", async () => {
   const seen: unknown[] = [];
   const origin = await serve((req, res) => {
     seen.push(req.url, req.headers.authorization, req.headers.cookie);
     res.end("tea");
   });
-  const { code, ...rest } = block("import { portalProxy } from 'express-portal-auth';");
+  const { code, ...rest } = findBlock("import { portalProxy } from 'express-portal-auth';");
   const after = inApp({ ...rest, code: code.replace("https://orders.example", origin) });
   const { url, browser, me } = await startWorld({ after });
   await browser.visit(`${url}/account`);
@@ -367,27 +384,27 @@ test("an API elsewhere gets the token, and the page what it answers", async () =
 });
 
 describe("the app's own express-session", () => {
-  type Mounted = RequestHandler & { readonly options?: library.PortalAuthOptions };
+  type Handler = RequestHandler & { readonly options?: library.PortalAuthOptions };
 
-  /** Returns the handlers that the block mounts: a session and a portalAuth() for each way. */
-  async function mounted(): Promise<Mounted[]> {
-    const handlers: Mounted[] = [];
-    const app = { use: (handler: Mounted) => void handlers.push(handler) };
+  /** Returns the handlers that the block mounts: a session and a portalAuth() for each variant. */
+  async function readHandlers(): Promise<Handler[]> {
+    const handlers: Handler[] = [];
+    const app = { use: (handler: Handler) => void handlers.push(handler) };
     const portalAuth = (options: library.PortalAuthOptions = {}) => Object.assign(() => {}, { options });
     class RedisStore extends session.MemoryStore {}
     vi.stubEnv("SESSION_STORE_URL", "memory:");
     const scope = { app, session, RedisStore, client: {}, secret: SESSION_SECRET };
-    const others = { ...library, portalAuth };
-    await runBlock(block("import { createStore, portalAuth } from 'express-portal-auth';"), {
-      ...others,
+    const api = { ...library, portalAuth };
+    await runBlock(findBlock("import { createStore, portalAuth } from 'express-portal-auth';"), {
+      ...api,
       ...scope,
     });
     return handlers;
   }
 
-  async function worldWith(session: RequestHandler | undefined, more: WorldOptions) {
+  async function readSessionKeys(session: RequestHandler | undefined, options: WorldOptions) {
     const world = await startWorld({
-      ...more,
+      ...options,
       before: (app) => app.use(session as RequestHandler),
       after: (app) => app.get("/test/session", (req, res) => void res.json(req.session)),
     });
@@ -396,33 +413,33 @@ describe("the app's own express-session", () => {
     return Object.keys(JSON.parse((await world.browser.fetch(`${world.url}/test/session`)).body));
   }
 
-  test("in a store of ours keeps the login beside the session", async () => {
-    const [session, auth, ...others] = await mounted();
+  test("in a store of createStore() has the login in the same store", async () => {
+    const [session, auth, ...others] = await readHandlers();
     expect([auth?.options, others.length]).toEqual([
       { store: expect.any(library.createStore("memory:").constructor) },
       2,
     ]);
-    expect(await worldWith(session, { options: auth?.options ?? {} })).toEqual(["cookie"]);
+    expect(await readSessionKeys(session, { options: auth?.options ?? {} })).toEqual(["cookie"]);
   });
 
-  test("in a store of its own refers to the login, which is in the option store", async () => {
-    const [, , session] = await mounted();
+  test("in another store has a reference to the login, which is in the option store", async () => {
+    const [, , session] = await readHandlers();
     const store = observedStore();
-    expect(await worldWith(session, { options: { store } })).toEqual(["cookie", "portal_login"]);
+    expect(await readSessionKeys(session, { options: { store } })).toEqual(["cookie", "portal_login"]);
     expect(await store.logins()).toHaveLength(1);
   });
 
-  test("without the option store, a store of its own contains the login, and the log warns", async () => {
-    const [, , session] = await mounted();
-    expect(await worldWith(session, { log: [/safe for one process only.*SESSION_STORE_URL/] })).toContain(
-      "portal_login",
-    );
+  test("without the option store has the login in the session, and the log warns", async () => {
+    const [, , session] = await readHandlers();
+    expect(
+      await readSessionKeys(session, { log: [/safe for one process only.*SESSION_STORE_URL/] }),
+    ).toContain("portal_login");
     expect(vi.mocked(console.warn).mock.calls.flat().join()).toContain("safe for one process only");
   });
 });
 
-describe("several in one app", () => {
-  test("customers and staff are two", async () => {
+describe("several portalAuth() in one app", () => {
+  test("one for customers and one for staff", async () => {
     const given: library.PortalAuthOptions[] = [];
     const portalAuth = (options: library.PortalAuthOptions = {}) => {
       given.push(options);
@@ -438,16 +455,16 @@ describe("several in one app", () => {
     for (const name of ["ISSUER", "CLIENT_ID", "CLIENT_SECRET"])
       vi.stubEnv(`STAFF_${name}`, `https://${name}.example`.toLowerCase());
     const app = express();
-    await runBlock(block("const customers = portalAuth();"), { ...library, portalAuth, app });
+    await runBlock(findBlock("const customers = portalAuth();"), { ...library, portalAuth, app });
     expect(given.map(({ name }) => name)).toEqual([undefined, "staff"]);
     const cookie = await testing.loginAs(app, { sub: "jonas" }, {}, { path: "/staff/callback" });
-    const ask = (header: string) =>
+    const send = (header: string) =>
       request(app).get("/staff/payroll").set({ Cookie: header, "X-Forwarded-Proto": "https" });
-    expect((await ask(cookie)).body).toEqual({ sub: "jonas" });
-    expect([(await ask("")).status, (await ask("")).body.login]).toEqual([401, "/staff/login"]);
+    expect((await send(cookie)).body).toEqual({ sub: "jonas" });
+    expect([(await send("")).status, (await send("")).body.login]).toEqual([401, "/staff/login"]);
   });
 
-  test("each tenant has its own", async () => {
+  test("one for each tenant", async () => {
     vi.spyOn(console, "warn").mockImplementation(() => {});
     const tenant = (host: string) => ({
       host,
@@ -461,7 +478,7 @@ describe("several in one app", () => {
     });
     const app = express();
     const config = { tenants: [tenant("a.example"), tenant("b.example")] };
-    await runBlock(block("import { choosePortalAuth, portalAuth } from 'express-portal-auth';"), {
+    await runBlock(findBlock("import { choosePortalAuth, portalAuth } from 'express-portal-auth';"), {
       ...library,
       app,
       config,
@@ -475,8 +492,8 @@ describe("several in one app", () => {
 describe("hooks", () => {
   const users = { upsert: async ({ sub }: { sub: string }) => ({ id: `user of ${sub}`, isNew: true }) };
 
-  test("onLogin puts the user into the session, and leads who is new to /welcome", async () => {
-    const options = await optionsOf("portalAuth({", { db: { users } });
+  test("onLogin puts the user into the session, and redirects a new user to /welcome", async () => {
+    const options = await readOptions("portalAuth({", { db: { users } });
     const after = (app: Express) =>
       app.get("/test/user", (req, res) => void res.json(Object(req.session).userId));
     const { url, browser } = await startWorld({ options, after });
@@ -484,19 +501,16 @@ describe("hooks", () => {
     expect((await browser.fetch(`${url}/test/user`)).body).toBe('"user of amara-okafor"');
   });
 
-  test("onLogin refuses users who are not members, and saves few claims of members", async () => {
+  test("onLogin rejects users who are not members, and saves only some claims of members", async () => {
     const key = "import { PortalAuthError } from 'express-portal-auth';";
     for (const members of [[], ["amara@lighthouse.example"]]) {
-      const { hooks } = await optionsOf(key, { members });
+      const { hooks } = await readOptions(key, { members });
       const portal = { users: [{ sub: "amara-okafor", name: "Amara" }] };
-      const {
-        url,
-        browser,
-        provider: started,
-        me,
-        asked,
-      } = await startWorld({ portal, options: hooks ? { hooks } : {} });
-      started.nextIdToken({ claims: { name: "Amara", email: "amara@lighthouse.example", phone: "1" } });
+      const { url, browser, provider, me, asked } = await startWorld({
+        portal,
+        options: hooks ? { hooks } : {},
+      });
+      provider.nextIdToken({ claims: { name: "Amara", email: "amara@lighthouse.example", phone: "1" } });
       const { body } = await browser.visit(`${url}/login`, { site: "same-origin" });
       if (members.length === 0) {
         expect(body).toContain("Members only.");
@@ -505,14 +519,14 @@ describe("hooks", () => {
     }
   });
 
-  test("onTokens keeps a token of one's own", async () => {
+  test("onTokens saves a token of the app's own service", async () => {
     const expiresAt = Math.floor(Date.now() / 1000) + 600;
-    const tokenService = { issueFor: async (sub: string) => ({ token: `own token of ${sub}`, expiresAt }) };
-    const options = await optionsOf("portalAuth({", { tokenService }, 1);
+    const tokenService = { issueFor: async (sub: string) => ({ token: `token for ${sub}`, expiresAt }) };
+    const options = await readOptions("portalAuth({", { tokenService }, 1);
     const { url, browser, me } = await startWorld({ options });
     await browser.visit(`${url}/account`);
     expect((await me()).tokens).toMatchObject({
-      access_token: "own token of amara-okafor",
+      access_token: "token for amara-okafor",
       expires_at: expiresAt,
     });
   });
@@ -522,7 +536,7 @@ describe("hooks", () => {
     const audit = { write: (...words: string[]) => void written.push(words) };
     const renderPage = async (name: string, { requestId }: { requestId: string }) =>
       `${name} ${requestId.length}`;
-    const options = await optionsOf("portalAuth({", { audit, renderPage }, 2);
+    const options = await readOptions("portalAuth({", { audit, renderPage }, 2);
     const { url, browser, provider } = await startWorld({ options, log: [/portal_unreachable/] });
     provider.goDown();
     const { status, body } = await browser.navigate(`${url}/login`, { site: "same-origin" });
@@ -537,7 +551,7 @@ describe("hooks", () => {
 describe("the test kit", () => {
   const TESTING = `${GUIDE}/testing.md`;
 
-  /** An app of a reader, which listens on loopback. */
+  /** Starts an empty app on loopback, as a reader has it. */
   async function startApp() {
     vi.spyOn(console, "warn").mockImplementation(() => {});
     const app = express();
@@ -552,37 +566,41 @@ describe("the test kit", () => {
     secret: SESSION_SECRET,
   };
 
-  test("a session ends when the fake clock says so", async () => {
+  test("the fake clock ends a session", async () => {
     const { app, url } = await startApp();
-    const one = block("import { fakeClock, loginAs } from 'express-portal-auth/testing';", TESTING);
+    const block = findBlock("import { fakeClock, loginAs } from 'express-portal-auth/testing';", TESTING);
     const scope = { ...library, ...testing, app, options: OPTIONS };
-    const code = one.code.replace("clock.advance", "await isSignedIn(cookie);\nclock.advance");
+    const code = block.code.replace("clock.advance", "await isSignedIn(cookie);\nclock.advance");
     const statusOf = async (cookie: string) =>
       (await fetch(`${url}/account`, { headers: { cookie } })).status;
     const isSignedIn = async (cookie: string) => {
-      app.get("/account", library.requireAuth(), (_req, res) => void res.send("in"));
+      app.get("/account", library.requireAuth(), (_req, res) => {
+        res.send("in");
+      });
       expect(await statusOf(cookie)).toBe(200);
     };
     const { cookie } = await runBlock({ code }, { ...scope, isSignedIn }, ["cookie"]);
     expect(await statusOf(cookie as string)).toBe(401);
   });
 
-  test("loginAs() gives roles, scopes and a recent sign-in", async () => {
+  test("loginAs() sets roles, scopes and a recent sign-in", async () => {
     const { app, url } = await startApp();
     app.use(library.portalAuth(OPTIONS));
     const rules = { roles: "admin", scope: "reports", acr: "mfa", maxAge: 300 };
-    app.get("/reports", library.requireAuth(rules), (_req, res) => void res.send("all"));
+    app.get("/reports", library.requireAuth(rules), (_req, res) => {
+      res.send("all");
+    });
     const key = "const claims = { sub: 'jonas', roles: ['admin'], acr: 'mfa'";
-    const { admin } = await runBlock(block(key, TESTING), { ...testing, app }, ["admin"]);
+    const { admin } = await runBlock(findBlock(key, TESTING), { ...testing, app }, ["admin"]);
     expect((await fetch(`${url}/reports`, { headers: { cookie: admin as string } })).status).toBe(200);
   });
 
   test("a logout at the test provider ends the session", async () => {
     const { app, url } = await startApp();
     const log = vi.spyOn(console, "log").mockImplementation(() => {});
-    const one = block("const provider = await startTestProvider({ document: 'full' });", TESTING);
+    const block = findBlock("const provider = await startTestProvider({ document: 'full' });", TESTING);
     const guard = "app.get('/account', requireAuth(), (req, res) => res.send('in'));";
-    const code = one.code.replace("provider.register", `${guard}\nprovider.register`);
+    const code = block.code.replace("provider.register", `${guard}\nprovider.register`);
     const scope = { ...library, startTestProvider, app, url, secret: SESSION_SECRET };
     const { cookie, provider } = await runBlock({ code }, scope, ["cookie", "provider"]);
     onTestFinished(() => (provider as testing.TestProvider).close());
@@ -592,11 +610,11 @@ describe("the test kit", () => {
   });
 });
 
-describe("seeing what it does", () => {
+describe("observability", () => {
   beforeAll(() => void vi.stubEnv("NODE_ENV", "test"));
 
-  test("diagnose() answers for a readiness route", async () => {
-    const provider = await testing.startTestProvider();
+  test("diagnose() supports a readiness route", async () => {
+    const provider = await startTestProvider();
     onTestFinished(() => provider.close());
     const env = {
       ...provider.env,
@@ -605,7 +623,7 @@ describe("seeing what it does", () => {
     };
     const diagnose = (options: object, more: object) => library.diagnose(options, { ...more, env });
     const app = express();
-    await runBlock(block("import { diagnose } from 'express-portal-auth';", `${GUIDE}/deployment.md`), {
+    await runBlock(findBlock("import { diagnose } from 'express-portal-auth';", `${GUIDE}/deployment.md`), {
       diagnose,
       app,
     });
@@ -614,7 +632,7 @@ describe("seeing what it does", () => {
       200,
       [],
     ]);
-    provider.goDown(); // who is logged in can still be served
+    provider.goDown(); // signed-in users can still use the app
     expect((await request(app).get("/ready")).status).toBe(200);
     env.SESSION_SECRET = "short";
     const { status, body } = await request(app).get("/ready");
@@ -622,28 +640,28 @@ describe("seeing what it does", () => {
   });
 
   test("the inspector is mounted", async () => {
-    const made: ReturnType<typeof inspector>[] = [];
+    const inspectors: ReturnType<typeof inspector>[] = [];
     const after: WorldOptions["after"] = (app) => {
-      const kept = () => {
-        const one = inspector();
-        made.push(one);
-        return one;
+      const createInspector = () => {
+        const router = inspector();
+        inspectors.push(router);
+        return router;
       };
-      void runBlock(block("import { inspector } from 'express-portal-auth/inspector';"), {
-        inspector: kept,
+      void runBlock(findBlock("import { inspector } from 'express-portal-auth/inspector';"), {
+        inspector: createInspector,
         app,
         process,
       });
     };
     const { url, browser } = await startWorld({ after });
-    const [one] = made;
-    expect((await browser.navigate(one?.link(`${url}/portal-inspector/`) ?? "")).status).toBe(200);
-    one?.close();
+    const [router] = inspectors;
+    expect((await browser.navigate(router?.link(`${url}/portal-inspector/`) ?? "")).status).toBe(200);
+    router?.close();
   });
 
   test("a subscriber logs failed logins by code and step", async () => {
     const listeners: [string, (event: unknown) => void][] = [];
-    const listening = (name: string, listener: (event: unknown) => void) => {
+    const subscribeForTest = (name: string, listener: (event: unknown) => void) => {
       listeners.push([name, listener]);
       subscribe(name, listener);
     };
@@ -651,19 +669,21 @@ describe("seeing what it does", () => {
       for (const [name, listener] of listeners) unsubscribe(name, listener);
     });
     const log = vi.fn();
-    const scope = { subscribe: listening, console: { log } };
-    await runBlock(block("import { subscribe } from 'node:diagnostics_channel';"), scope);
+    const scope = { subscribe: subscribeForTest, console: { log } };
+    await runBlock(findBlock("import { subscribe } from 'node:diagnostics_channel';"), scope);
     const { url, browser, provider } = await startWorld({ log: [/code_refused/] });
     provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     await browser.visit(`${url}/account`);
     expect(log.mock.calls).toEqual([["login failed: code_refused (400) at exchange"]]);
   });
 
-  test("OpenTelemetry is told", async () => {
+  test("OpenTelemetry is instrumented", async () => {
     const stops: (() => void)[] = [];
-    const kept = () => void stops.push(instrumentPortalAuth());
-    await runBlock(block("import { instrumentPortalAuth } from 'express-portal-auth/opentelemetry';"), {
-      instrumentPortalAuth: kept,
+    const instrument = () => {
+      stops.push(instrumentPortalAuth());
+    };
+    await runBlock(findBlock("import { instrumentPortalAuth } from 'express-portal-auth/opentelemetry';"), {
+      instrumentPortalAuth: instrument,
     });
     expect(stops).toHaveLength(1);
     for (const stop of stops) stop();
@@ -674,7 +694,7 @@ test("the last page of a login in a popup keeps its opener", async () => {
   const scope = { helmet, signedInPage: "signed in" };
   const { url, browser } = await startWorld({
     after: inApp(
-      block("app.use(helmet({ crossOriginOpenerPolicy: { policy: 'same-origin-allow-popups' } }));"),
+      findBlock("app.use(helmet({ crossOriginOpenerPolicy: { policy: 'same-origin-allow-popups' } }));"),
       scope,
     ),
   });
@@ -685,56 +705,60 @@ test("the last page of a login in a popup keeps its opener", async () => {
   );
 });
 
-/** Returns the cookie header of a browser that has signed in. */
-async function cookieOf({ browser, url }: World): Promise<string> {
+/** Signs in, and returns the Cookie header of the browser. */
+async function signIn({ browser, url }: World): Promise<string> {
   await browser.visit(`${url}/account`);
   return [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
 }
 
 describe("socket.io", () => {
-  /** Runs the block, and returns what a client gets: the greeting of the server, or why it was refused. */
+  /**
+   * Runs the block. Returns a function that connects, and resolves with the greeting or the reason of a
+   * rejection.
+   */
   async function startSocketServer(auth: library.PortalAuth) {
     const server = createServer();
     const io = new SocketServer(server);
-    await runBlock(block("const session = express().use(auth);"), { express, auth, io, ServerResponse });
-    io.on(
-      "connection",
-      (socket) => void socket.emit("hello", (socket.request as Request).portal.claims?.sub),
-    );
-    const address = await serve(server);
+    await runBlock(findBlock("const session = express().use(auth);"), { express, auth, io, ServerResponse });
+    io.on("connection", (socket) => {
+      socket.emit("hello", (socket.request as Request).portal.claims?.sub);
+    });
+    const socketUrl = await serve(server);
     onTestFinished(() => io.close());
     return (transports: string[], cookie?: string) =>
       new Promise<string>((resolve) => {
         const extraHeaders = cookie === undefined ? {} : { cookie };
-        const client = connect(address, { transports, extraHeaders, forceNew: true, reconnection: false });
-        onTestFinished(() => void client.close());
+        const client = connect(socketUrl, { transports, extraHeaders, forceNew: true, reconnection: false });
+        onTestFinished(() => {
+          client.close();
+        });
         client.on("hello", resolve).on("connect_error", ({ message }) => resolve(message));
       });
   }
 
   test.each([[["polling"]], [["websocket"]], [["polling", "websocket"]]])(
-    "lets in only signed-in users, by %s",
+    "accepts only signed-in users, with %s",
     async (transports) => {
       const world = await startWorld();
-      const ask = await startSocketServer(world.auth);
-      expect(await ask(transports, await cookieOf(world))).toBe("amara-okafor");
-      expect(await ask(transports)).toBe("please sign in");
+      const connectClient = await startSocketServer(world.auth);
+      expect(await connectClient(transports, await signIn(world))).toBe("amara-okafor");
+      expect(await connectClient(transports)).toBe("please sign in");
     },
   );
 
   test("rejects a client while the session store is down", async () => {
     const store = createMemoryStore();
     const world = await startWorld({ options: { store }, log: [/session_store_failed/] });
-    const ask = await startSocketServer(world.auth);
-    const cookie = await cookieOf(world);
+    const connectClient = await startSocketServer(world.auth);
+    const cookie = await signIn(world);
     vi.spyOn(store, "readEntry").mockRejectedValue(new Error("the store is down"));
-    expect(await ask(["websocket"], cookie)).toBe("try again later");
+    expect(await connectClient(["websocket"], cookie)).toBe("try again later");
   });
 });
 
-test("an upgrade of a user who is signed in becomes a WebSocket, and no other", async () => {
+test("only an upgrade of a signed-in user becomes a WebSocket", async () => {
   const world = await startWorld();
-  const cookie = await cookieOf(world);
+  const cookie = await signIn(world);
   const { auth } = world;
   const server = createServer();
   const sockets = {
@@ -742,19 +766,19 @@ test("an upgrade of a user who is signed in becomes a WebSocket, and no other", 
       socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
     emit() {},
   };
-  await runBlock(block("const prepare = express().use(auth);"), {
+  await runBlock(findBlock("const prepare = express().use(auth);"), {
     express,
     auth,
     server,
     ServerResponse,
     sockets,
   });
-  const address = await serve(server);
+  const serverUrl = await serve(server);
   const upgrade = (headers: Record<string, string>, path = "/") =>
     new Promise<number | undefined>((resolve) => {
       const options = { headers: { Connection: "Upgrade", Upgrade: "websocket", ...headers }, agent: false };
-      const asking = httpRequest(address + path, options, (res) => resolve(res.statusCode));
-      asking.on("upgrade", (res) => resolve(res.statusCode)).end();
+      const upgradeRequest = httpRequest(serverUrl + path, options, (res) => resolve(res.statusCode));
+      upgradeRequest.on("upgrade", (res) => resolve(res.statusCode)).end();
     });
   expect([await upgrade({ cookie }), await upgrade({})]).toEqual([101, 401]);
   expect(await upgrade({ Accept: "text/html" }, "/login")).toBe(302); // each connection gets a response

@@ -23,7 +23,7 @@ const SETTINGS: library.PortalAuthOptions = {
 
 const blocks = (await readBlocks()).filter(({ language }) => language === "js");
 
-/** Runs the block of a page whose code contains `text`. Its portalAuth() gets SETTINGS below its own options. */
+/** Runs the block of a page that contains `text`. SETTINGS are the defaults of its portalAuth(). */
 async function runIn(
   app: Express,
   page: string,
@@ -31,7 +31,7 @@ async function runIn(
   scope: Record<string, unknown> = {},
 ): Promise<Record<string, unknown>> {
   const found = blocks.filter(
-    (one) => one.page === `example-app/guide/${page}.md` && one.code.includes(text),
+    (block) => block.page === `example-app/guide/${page}.md` && block.code.includes(text),
   );
   if (found.length !== 1) throw new Error(`${page} has ${found.length} blocks with ${text}`);
   const portalAuth = (options: library.PortalAuthOptions = {}) =>
@@ -39,8 +39,8 @@ async function runIn(
   return runBlock(found[0] as (typeof found)[0], { ...library, portalAuth, express, app, ...scope });
 }
 
-/** Requests a page that fails, as a browser does. */
-const failurePage = (app: Express) =>
+/** Requests an error page, as a browser does. */
+const requestErrorPage = (app: Express) =>
   request(app)
     .get("/callback?code=x&state=y")
     .set({ "Accept-Language": "de", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document" });
@@ -74,7 +74,7 @@ describe("customising pages", () => {
   test("languages replace titles and labels", async () => {
     const app = express();
     await runIn(app, "customising-pages", "languages: {");
-    const { text } = await failurePage(app);
+    const { text } = await requestErrorPage(app);
     expect(text).toContain("Anmeldung fehlgeschlagen");
     expect(text).toContain("Erneut anmelden");
   });
@@ -84,20 +84,20 @@ describe("customising pages", () => {
     const { actionHtml } = await runInWith(app, ["actionHtml"]);
     const form = { label: "<Send>", post: "/form", fields: [["a", '"1"']] };
     expect((actionHtml as (action: object) => string)(form)).toMatch(/value="&#34;1&#34;".*&#60;Send&#62;/s);
-    expect((await failurePage(app)).text).toMatch(/<a href="\/login">.*<small>login_not_found/s);
+    expect((await requestErrorPage(app)).text).toMatch(/<a href="\/login">.*<small>login_not_found/s);
   });
 
   async function runInWith(app: Express, requested: string[]) {
-    const one = blocks.find(({ code }) => code.includes("function actionHtml"));
+    const block = blocks.find(({ code }) => code.includes("function actionHtml"));
     const portalAuth = (options: object) => library.portalAuth({ ...SETTINGS, ...options });
-    return runBlock(one as (typeof blocks)[0], { portalAuth, app }, requested);
+    return runBlock(block as (typeof blocks)[0], { portalAuth, app }, requested);
   }
 
-  test("renderPage may set a Content-Security-Policy of its own", async () => {
+  test("renderPage can set its own Content-Security-Policy", async () => {
     const app = express();
     const templates = { render: (name: string, page: library.Page) => `${name}: ${page.title}` };
     await runIn(app, "customising-pages", "templates.render", { templates });
-    const { text, headers } = await failurePage(app);
+    const { text, headers } = await requestErrorPage(app);
     expect(text).toMatch(/^sign-in: /);
     expect(headers["content-security-policy"]).toContain("style-src 'self'");
   });
@@ -112,7 +112,7 @@ describe("customising pages", () => {
     expect([status, text]).toEqual([503, expect.stringContaining("Sign-in is not available")]);
   });
 
-  test("a hook refuses a user with a message", async () => {
+  test("a hook rejects a user with a message", async () => {
     const given: library.PortalAuthOptions[] = [];
     const portalAuth = (options: library.PortalAuthOptions) => {
       given.push(options);
@@ -120,8 +120,11 @@ describe("customising pages", () => {
     };
     await runIn(express(), "customising-pages", "This account is blocked", { portalAuth });
     const context = { claims: { sub: "amara", blocked: true } } as unknown as library.LoginContext;
-    const refused = expect.objectContaining({ code: "login_refused", sentence: "This account is blocked." });
-    expect(() => given[0]?.hooks?.onLogin?.(context)).toThrow(refused);
+    const rejection = expect.objectContaining({
+      code: "login_refused",
+      sentence: "This account is blocked.",
+    });
+    expect(() => given[0]?.hooks?.onLogin?.(context)).toThrow(rejection);
   });
 
   test("a sign-in page of the app comes before the provider's", async () => {
@@ -139,7 +142,7 @@ describe("customising pages", () => {
   });
 });
 
-describe("migrating", () => {
+describe("migration", () => {
   test.each([
     ["migrating/express-openid-connect", "/reports", ["a", "b"]],
     ["faq", "/audit", ["audit", "finance"]],
@@ -147,14 +150,14 @@ describe("migrating", () => {
     const app = express();
     app.use(library.portalAuth(SETTINGS));
     await runIn(app, page, "hasAll");
-    const status = async (given: string[]) => {
-      const cookie = await testing.loginAs(app, { sub: "amara", groups: given });
+    const readStatus = async (userGroups: string[]) => {
+      const cookie = await testing.loginAs(app, { sub: "amara", groups: userGroups });
       return (await request(app).get(path).set("Cookie", cookie)).status;
     };
-    expect([await status(groups), await status(groups.slice(1))]).toEqual([200, 403]);
+    expect([await readStatus(groups), await readStatus(groups.slice(1))]).toEqual([200, 403]);
   });
 
-  test("passport-openidconnect: req.user can stay", async () => {
+  test("passport-openidconnect: req.user still works", async () => {
     const app = express();
     app.use(session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false }));
     app.use(library.portalAuth(SETTINGS));
@@ -182,8 +185,8 @@ describe("migrating", () => {
       res.writeHead(200, { "content-type": "application/json" }).end('["tea"]');
     });
     const app = express();
-    const one = blocks.find(({ page }) => page === "example-app/guide/migrating/hand-written.md");
-    const code = (one as (typeof blocks)[0]).code
+    const block = blocks.find(({ page }) => page === "example-app/guide/migrating/hand-written.md");
+    const code = (block as (typeof blocks)[0]).code
       .replaceAll("https://api.example", origin)
       .replace("const app = express();", "");
     const portalAuth = (options: object) => library.portalAuth({ ...SETTINGS, ...options });

@@ -1,21 +1,22 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { anchorsOf, DOCUMENTS, GUIDE, linksOf, PAGES, ROOT, readDocument } from "./documents.js";
+import { DOCUMENTS, findAnchors, findLinks, GUIDE, PAGES, ROOT, readDocument } from "./documents.js";
 
 describe.each(DOCUMENTS)("%s", (document) => {
   test("links to files and headings that exist", async () => {
     const broken: string[] = [];
-    for (const { path, anchor } of await linksOf(document)) {
+    for (const { path, anchor } of await findLinks(document)) {
       if (!existsSync(join(ROOT, path))) broken.push(path);
-      else if (anchor !== undefined && !(await anchorsOf(path)).has(anchor)) broken.push(`${path}#${anchor}`);
+      else if (anchor !== undefined && !(await findAnchors(path)).has(anchor))
+        broken.push(`${path}#${anchor}`);
     }
     expect(broken).toEqual([]);
   });
 });
 
-test("the index of the guide links to every page of it", async () => {
-  const linked = (await linksOf(`${GUIDE}/README.md`)).map(({ path }) => path);
+test("the index of the guide links to each of its pages", async () => {
+  const linked = (await findLinks(`${GUIDE}/README.md`)).map(({ path }) => path);
   const pages = PAGES.filter((path) => path.startsWith(GUIDE) && !/\/(README|migrating\/.*)\.md$/.test(path));
   expect(pages.filter((path) => !linked.includes(path))).toEqual([]);
 });

@@ -12,13 +12,14 @@ import { GUIDE, ROOT } from "./documents.js";
 
 const blocks = await readBlocks();
 
-/** The block of a page that contains this text. */
-function blockWith(page: string, text: string): Block {
-  const found = blocks.find((one) => one.page === `${GUIDE}/${page}` && one.code.includes(text));
+/** Finds the block of a page that contains this text. */
+function findBlock(page: string, text: string): Block {
+  const found = blocks.find((block) => block.page === `${GUIDE}/${page}` && block.code.includes(text));
   if (!found) throw new Error(`${page} has no block with ${text}`);
   return found;
 }
 
+/** Creates a folder with these files and the packages. */
 async function createFolder(files: Readonly<Record<string, string>>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "portal-auth-guide-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -31,13 +32,13 @@ async function createFolder(files: Readonly<Record<string, string>>): Promise<st
   return folder;
 }
 
-const test60 = (title: string, work: () => Promise<void>) => test(title, { timeout: 60_000 }, work);
+const testForMinute = (title: string, work: () => Promise<void>) => test(title, { timeout: 60_000 }, work);
 
-test60("getting-started.md: the app passes its own tests without a provider", async () => {
-  const env = blockWith("getting-started.md", "PORTAL_PROFILE=").code;
+testForMinute("getting-started.md: the app passes its own tests without a provider", async () => {
+  const env = findBlock("getting-started.md", "PORTAL_PROFILE=").code;
   const folder = await createFolder({
-    "app.mjs": blockWith("getting-started.md", "export const app").code,
-    "app.test.mjs": blockWith("getting-started.md", "an admin sees the admin page").code,
+    "app.mjs": findBlock("getting-started.md", "export const app").code,
+    "app.test.mjs": findBlock("getting-started.md", "an admin sees the admin page").code,
     ".env": env.replace("SESSION_SECRET=", `SESSION_SECRET=${"0123456789abcdef".repeat(4)}`),
   });
   const output = await runWell(
@@ -48,17 +49,17 @@ test60("getting-started.md: the app passes its own tests without a provider", as
   expect(output).toMatch(/^# pass 2\n# fail 0$/m);
 });
 
-test60("testing.md: the test without a provider passes", async () => {
-  const { code } = blockWith("testing.md", "a signed-in user sees the account");
+testForMinute("testing.md: the test without a provider passes", async () => {
+  const { code } = findBlock("testing.md", "a signed-in user sees the account");
   const folder = await createFolder({ "app.test.mjs": code });
   const output = await runWell(process.execPath, ["--test", "--test-reporter=tap"], folder);
   expect(output).toMatch(/^# pass 2\n# fail 0$/m);
 });
 
-test60("testing.md: the provider in the process signs a user in", async () => {
-  const { code } = blockWith("testing.md", "console.log(await response.json())");
+testForMinute("testing.md: the provider in the process signs a user in", async () => {
+  const { code } = findBlock("testing.md", "console.log(await response.json())");
   const port = String(await freePort());
-  const module = code.replaceAll("startTestProvider", "startTestProvider").replaceAll("3210", port);
+  const module = code.replaceAll("3210", port);
   const folder = await createFolder({ "try.mjs": module });
   const output = await runWell(process.execPath, ["try.mjs"], folder);
   expect(output).toContain("name: 'Amara Okafor'");

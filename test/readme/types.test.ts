@@ -13,13 +13,12 @@ const SCRIPT = /^(js|mjs|ts)$/;
 const blocks = (await readBlocks()).filter(({ language }) => SCRIPT.test(language));
 
 /** "Cannot find name" and "Cannot find module": the variables, files and packages of the reader. */
-const NOT_OF_THE_BLOCK = new Set([2304, 2307, 2552, 2580, 2582, 7016, 18004]);
+const IGNORED_CODES = new Set([2304, 2307, 2552, 2580, 2582, 7016, 18004]);
 
-/** Names that the test kit does not have yet, and members that only the reader's packages declare. */
-const KNOWN_TO_THE_READER =
-  /^Property '(user|port)' does not exist on type '(Request|string)|no exported member 'startTestProvider'/;
+/** Members that only packages of the reader declare. */
+const IGNORED_MESSAGES = /^Property '(user|port)' does not exist on type '(Request|string)/;
 
-/** JavaScript that adds members to a literal, or reads unknown JSON, is no fault of a document. */
+/** Not strict, because JavaScript may add members to a literal, and read unknown JSON. */
 const OPTIONS: ts.CompilerOptions = {
   allowJs: true,
   checkJs: true,
@@ -35,7 +34,7 @@ const OPTIONS: ts.CompilerOptions = {
 };
 
 const FOLDER = join(ROOT, "test/readme");
-const fileOf = ({ language }: Block, index: number): string =>
+const getFileName = ({ language }: Block, index: number): string =>
   join(FOLDER, `block-${index}.${language === "ts" ? "mts" : "mjs"}`);
 
 const GLOBALS = join(FOLDER, "block-globals.d.mts");
@@ -79,16 +78,16 @@ function createProgram(files: ReadonlyMap<string, string>): ts.Program {
 }
 
 /** Type-checks blocks, and returns each problem with its page and line. */
-function checkTypes(given: readonly Block[]): string[] {
-  const files = new Map(given.map((block, index) => [fileOf(block, index), block.code]));
+function checkTypes(checked: readonly Block[]): string[] {
+  const files = new Map(checked.map((block, index) => [getFileName(block, index), block.code]));
   files.set(GLOBALS, globals);
   const program = createProgram(files);
-  return given.flatMap((block, index) => {
-    const source = program.getSourceFile(fileOf(block, index));
+  return checked.flatMap((block, index) => {
+    const source = program.getSourceFile(getFileName(block, index));
     const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
     return found.flatMap(({ code, messageText, start = 0 }) => {
       const message = ts.flattenDiagnosticMessageText(messageText, " ");
-      if (NOT_OF_THE_BLOCK.has(code) || KNOWN_TO_THE_READER.test(message)) return [];
+      if (IGNORED_CODES.has(code) || IGNORED_MESSAGES.test(message)) return [];
       const line = block.line + block.code.slice(0, start).split("\n").length - 1;
       return [`${block.page}:${line} ${message} (${code})`];
     });
@@ -107,13 +106,13 @@ test("the check finds mistakes", { timeout: 120_000 }, () => {
     "unknown-export.md": "import { protect } from 'express-portal-auth';\nprotect();",
     "syntax-error.md": "app.use(portalAuth(;",
   };
-  const wrong = Object.entries(mistakes).map(([page, code]) => ({
+  const faultyBlocks = Object.entries(mistakes).map(([page, code]) => ({
     page,
     key: "",
     language: "js",
     line: 7,
     code,
   }));
-  const found = checkTypes(wrong).map((problem) => problem.replace(/:.*/s, ""));
+  const found = checkTypes(faultyBlocks).map((problem) => problem.replace(/:.*/s, ""));
   expect(found).toEqual(Object.keys(mistakes));
 });
