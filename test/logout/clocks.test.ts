@@ -3,8 +3,8 @@ import session from "express-session";
 import { describe, expect, test } from "vitest";
 import { portalAuth } from "../../lib/index.js";
 import { holdNext, SESSIONS } from "../access/signed-in-request.js";
-import { keysOfLogins, listOf } from "../session/records.js";
-import { mounted } from "../session/slow-route.js";
+import { keysOfLogins, userListName } from "../session/records.js";
+import { mountExpressSession } from "../session/slow-route.js";
 import { Browser } from "../support/browser.js";
 import { serve } from "../support/serve.js";
 import { observedStore } from "../support/stored-sessions.js";
@@ -24,7 +24,7 @@ const clockAt = (offsetMs: number) => () => Date.now() + offsetMs;
 /** Starts two routers of one application that share their stores, as two processes do. */
 async function startTwo(owner: "app" | "ours", logoutOffsetMs: number, loginOffsetMs: number) {
   const store = observedStore();
-  const mountSession = owner === "app" ? mounted({ store: new session.MemoryStore() }) : () => {};
+  const mountSession = owner === "app" ? mountExpressSession({ store: new session.MemoryStore() }) : () => {};
   const addLogoutRoute = (app: Express) =>
     app.post("/leave", (req) => req.portal.logout({ everywhere: true }));
   const world = await startWorld({
@@ -113,7 +113,7 @@ describe.each(SESSIONS)("%s: a process", (_name, owner) => {
       await world.signIn(phone);
       const [key = ""] = await keysOfLogins(world, world.store);
       await world.browser.visit(`${world.url}/account`);
-      await world.store.index.remove(listOf(world), [key]);
+      await world.store.index.remove(userListName(world), [key]);
       await world.leave(world.browser);
       expect(await world.store.logins()).toHaveLength(1);
       expect(await world.isSignedInLater(phone)).toBe(false);

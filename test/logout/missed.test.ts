@@ -2,7 +2,7 @@ import type { Express } from "express";
 import { describe, expect, test, vi } from "vitest";
 import type { LogoutContext, PortalAuthOptions } from "../../lib/index.js";
 import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/signed-in-request.js";
-import { keysOfLogins, listOf } from "../session/records.js";
+import { keysOfLogins, userListName } from "../session/records.js";
 import { Browser } from "../support/browser.js";
 import { listenToEvents } from "../support/events.js";
 import { createGate } from "../support/gate.js";
@@ -32,7 +32,7 @@ async function start(owner: "app" | "ours", options: PortalAuthOptions = {}, bef
   await phone.visit(`${world.url}/account`);
   const { refresh_token } = await world.tokens(phone);
   const lost = (await keysOfLogins(world, world.store)).filter((key) => !known.includes(key));
-  await world.store.index.remove(listOf(world), lost);
+  await world.store.index.remove(userListName(world), lost);
   return { world, phone, onLogout, token: refresh_token };
 }
 

@@ -5,7 +5,7 @@ import type { LoginStorage } from "../../lib/session/login-storage.js";
 import { RequestLogin } from "../../lib/session/request-login.js";
 import { observedStore } from "../support/stored-sessions.js";
 import { startWorld } from "../support/world.js";
-import { quick, set } from "./slow-route.js";
+import { changeRoute, setValue } from "./slow-route.js";
 
 const attached = (name: string | undefined) => {
   const login = new RequestLogin({} as Request, { policy: { name } } as LoginStorage, undefined);
@@ -39,7 +39,7 @@ test("the onError hook finds the user, if the session cannot be saved when the r
     void found.push(req.portal.claims?.sub);
   const world = await startWorld({
     options: { store, hooks: { onError } },
-    after: quick("/test/note", set("note", "book")),
+    after: changeRoute("/test/note", setValue("note", "book")),
     log: [/session_store_failed/],
   });
   await world.browser.visit(`${world.url}/account`);

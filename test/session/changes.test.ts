@@ -5,7 +5,16 @@ import { PortalSessionStore } from "../../lib/store/portal-session-store.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { startWorld, type WorldOptions } from "../support/world.js";
-import { type Change, createSlowRoute, look, lookAt, mounted, quick, saved, set } from "./slow-route.js";
+import {
+  addSessionRoute,
+  type Change,
+  changeRoute,
+  createSlowRoute,
+  fetchSession,
+  mountExpressSession,
+  saveSession,
+  setValue,
+} from "./slow-route.js";
 
 // Several requests of one browser at the same time, which have each loaded the session.
 
@@ -15,21 +24,24 @@ const inOurStore = (clock: () => number) => new PortalSessionStore(createMemoryS
 
 const IN_OUR_STORE: Way[] = [
   ["our session", (clock) => ({ options: { clock, store: createMemoryStore(clock) } })],
-  ["the app's session in a store of ours", (clock) => ({ before: mounted({ store: inOurStore(clock) }) })],
-  ["… with resave", (clock) => ({ before: mounted({ store: inOurStore(clock), resave: true }) })],
+  [
+    "the app's session in a store of ours",
+    (clock) => ({ before: mountExpressSession({ store: inOurStore(clock) }) }),
+  ],
+  ["… with resave", (clock) => ({ before: mountExpressSession({ store: inOurStore(clock), resave: true }) })],
   [
     "… that rolls",
     (clock) => ({
-      before: mounted({ store: inOurStore(clock), rolling: true, cookie: { maxAge: 600_000 } }),
+      before: mountExpressSession({ store: inOurStore(clock), rolling: true, cookie: { maxAge: 600_000 } }),
     }),
   ],
 ];
 
 const IN_ITS_OWN_STORE: Way[] = [
-  ["the app's session in its own store", () => ({ before: mounted() })],
-  ["… with resave", () => ({ before: mounted({ resave: true }) })],
-  ["… that rolls", () => ({ before: mounted({ rolling: true, cookie: { maxAge: 600_000 } }) })],
-  ["… with resave that rolls", () => ({ before: mounted({ resave: true, rolling: true }) })],
+  ["the app's session in its own store", () => ({ before: mountExpressSession() })],
+  ["… with resave", () => ({ before: mountExpressSession({ resave: true }) })],
+  ["… that rolls", () => ({ before: mountExpressSession({ rolling: true, cookie: { maxAge: 600_000 } }) })],
+  ["… with resave that rolls", () => ({ before: mountExpressSession({ resave: true, rolling: true }) })],
 ];
 
 async function start(way: Way[1], more: (app: Express) => void = () => {}) {
@@ -41,30 +53,30 @@ async function start(way: Way[1], more: (app: Express) => void = () => {}) {
     options: { clock, ...given.options },
     portal: { rotateRefreshTokens: true },
     after(app) {
-      slow.after(app);
-      look(app);
-      quick("/test/token", (req) => req.portal.accessToken())(app);
+      slow.addTo(app);
+      addSessionRoute(app);
+      changeRoute("/test/token", (req) => req.portal.accessToken())(app);
       more(app);
     },
   });
   await world.browser.visit(`${world.url}/account`);
-  return { world, begin: (then: Change) => slow.begin(world, then), later };
+  return { world, begin: (then: Change) => slow.startRequest(world, then), later };
 }
 
 const SAVES: [string, Change][] = [
-  ["at its end", set("right", "2")],
+  ["at its end", setValue("right", "2")],
   [
     "by itself",
     (req) => {
       req.session.right = "2";
-      return saved(req);
+      return saveSession(req);
     },
   ],
   [
     "by itself and again at its end",
     async (req) => {
       req.session.note = "3";
-      await saved(req);
+      await saveSession(req);
       req.session.right = "2";
     },
   ],
@@ -87,19 +99,19 @@ describe.each([...IN_OUR_STORE, ...IN_ITS_OWN_STORE])("%s", (_name, way) => {
       await world.browser.fetch(`${world.url}/test/token`);
       const { tokens } = await world.me();
       expect((await goOn()).status).toBe(200);
-      expect(await lookAt(world)).toMatchObject({ right: "2", portal: { tokens, version: 2 } });
+      expect(await fetchSession(world)).toMatchObject({ right: "2", portal: { tokens, version: 2 } });
       later(301); // an old refresh token that had come back would be refused
       expect((await world.browser.fetch(`${world.url}/test/token`)).status).toBe(200);
     },
   );
 
   test.each<[string, Change]>([
-    ["changes it", set("note", "late")],
+    ["changes it", setValue("note", "late")],
     [
       "changes it and saves it",
       (req) => {
         req.session.note = "late";
-        return saved(req);
+        return saveSession(req);
       },
     ],
     ["only reads it", () => {}],
@@ -111,7 +123,7 @@ describe.each([...IN_OUR_STORE, ...IN_ITS_OWN_STORE])("%s", (_name, way) => {
       const goOn = await begin(change);
       await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
       await goOn();
-      const kept = await new Browser().fetch(`${world.url}/test/look`, { headers: { cookie: cookies } });
+      const kept = await new Browser().fetch(`${world.url}/test/session`, { headers: { cookie: cookies } });
       expect(JSON.parse(kept.body)).not.toHaveProperty("portal");
       expect(JSON.parse(kept.body)).not.toHaveProperty("note");
     },
@@ -119,11 +131,11 @@ describe.each([...IN_OUR_STORE, ...IN_ITS_OWN_STORE])("%s", (_name, way) => {
 
   test("a login whose view the app deletes from the session ends, whatever a request in flight saves", async () => {
     const { world, begin } = await start(way, (app) =>
-      quick("/test/forget", (req) => {
+      changeRoute("/test/forget", (req) => {
         delete (req.session as { portal?: unknown }).portal;
       })(app),
     );
-    const goOn = await begin(set("note", "late"));
+    const goOn = await begin(setValue("note", "late"));
     await world.browser.fetch(`${world.url}/test/forget`);
     await goOn();
     expect((await world.me()).isAuthenticated).toBe(false);
@@ -132,44 +144,44 @@ describe.each([...IN_OUR_STORE, ...IN_ITS_OWN_STORE])("%s", (_name, way) => {
   test("is as it was left by the last of two saves at once", async () => {
     const { world } = await start(
       way,
-      quick("/test/hesitate", async (req) => {
+      changeRoute("/test/hesitate", async (req) => {
         req.session.left = "1";
-        const done = saved(req);
+        const done = saveSession(req);
         delete req.session.left;
         req.session.right = "2";
-        await Promise.all([done, saved(req)]);
+        await Promise.all([done, saveSession(req)]);
       }),
     );
     await world.browser.fetch(`${world.url}/test/hesitate`);
-    const kept = await lookAt(world);
+    const kept = await fetchSession(world);
     expect([kept.left, kept.right]).toEqual([undefined, "2"]);
   });
 });
 
 describe.each(IN_OUR_STORE)("%s", (_name, way) => {
   test("a request that changes nothing undoes nothing", async () => {
-    const { world, begin } = await start(way, quick("/test/left", set("left", "1")));
+    const { world, begin } = await start(way, changeRoute("/test/left", setValue("left", "1")));
     const goOn = await begin(() => {});
     await world.browser.fetch(`${world.url}/test/left`);
     await goOn();
-    expect(await lookAt(world)).toMatchObject({ left: "1" });
+    expect(await fetchSession(world)).toMatchObject({ left: "1" });
   });
 
   test.each(SAVES)(
     "a request that saves %s keeps its own change and that of another one",
     async (_when, change) => {
-      const { world, begin } = await start(way, quick("/test/left", set("left", "1")));
+      const { world, begin } = await start(way, changeRoute("/test/left", setValue("left", "1")));
       const goOn = await begin(change);
       await world.browser.fetch(`${world.url}/test/left`);
       expect((await goOn()).status).toBe(200);
-      expect(await lookAt(world)).toMatchObject({ left: "1", right: "2" });
+      expect(await fetchSession(world)).toMatchObject({ left: "1", right: "2" });
     },
   );
 
   test("what a request removes is removed, and what another added meanwhile stays", async () => {
     const { world, begin } = await start(way, (app) => {
-      quick("/test/both", (req) => Object.assign(req.session, { left: "1", right: "2" }))(app);
-      quick("/test/note", set("note", "3"))(app);
+      changeRoute("/test/both", (req) => Object.assign(req.session, { left: "1", right: "2" }))(app);
+      changeRoute("/test/note", setValue("note", "3"))(app);
     });
     await world.browser.fetch(`${world.url}/test/both`);
     const goOn = await begin((req) => {
@@ -177,7 +189,7 @@ describe.each(IN_OUR_STORE)("%s", (_name, way) => {
     });
     await world.browser.fetch(`${world.url}/test/note`);
     await goOn();
-    const kept = await lookAt(world);
+    const kept = await fetchSession(world);
     expect(kept).toMatchObject({ right: "2", note: "3" });
     expect(kept).not.toHaveProperty("left");
   });
@@ -189,11 +201,11 @@ test.each([
 ])("the app's session in %s lives longer from now on, if the app says so", async (_name, createStore) => {
   const store = createStore();
   const { browser, url } = await startWorld({
-    before: mounted({ ...(store && { store }), cookie: { maxAge: 60_000 } }),
+    before: mountExpressSession({ ...(store && { store }), cookie: { maxAge: 60_000 } }),
     after(app) {
-      quick("/test/remember-me", (req) => {
+      changeRoute("/test/remember-me", (req) => {
         req.session.cookie.maxAge = 600_000;
-        return saved(req);
+        return saveSession(req);
       })(app);
       app.get("/test/life", (req, res) => void res.json(req.session.cookie.originalMaxAge));
     },

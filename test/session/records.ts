@@ -4,7 +4,7 @@ import type { RecordStore } from "../../lib/store/record-store.js";
 import type { Browser } from "../support/browser.js";
 import { CLIENT_ID, type World } from "../support/world.js";
 
-/** A complete login record, with these members in place of its own. */
+/** Returns a complete login record with these members. */
 export function loginRecord(members: Partial<LoginRecord> = {}): LoginRecord {
   return {
     tokens: { access_token: "secret-access", token_type: "bearer", refresh_token: "secret-refresh" },
@@ -22,16 +22,16 @@ export function loginRecord(members: Partial<LoginRecord> = {}): LoginRecord {
   };
 }
 
-/** The key of the login of this browser's session in a store of ours. */
+/** Returns the key of the login of this browser's session in a store of ours. */
 export async function keyOfSession(browser: Browser, url: string): Promise<string> {
   const value = (await browser.cookies(url)).get("portal-session") ?? "";
   return `s:${/^s:([^.]+)\./.exec(decodeURIComponent(value))?.[1]}`;
 }
 
-/** The name of the list of a user's logins in this world. */
-export const listOf = ({ provider }: Pick<World, "provider">, sub = "amara-okafor"): string =>
+/** Returns the name of the list of a user's logins in this world. */
+export const userListName = ({ provider }: Pick<World, "provider">, sub = "amara-okafor"): string =>
   getUserListName({ issuer: provider.issuer, client_id: CLIENT_ID, sub });
 
-/** The keys of the logins of a user of this world, in any store. */
+/** Returns the keys of a user's logins in this world, in any store. */
 export const keysOfLogins = (world: Pick<World, "provider">, { index }: RecordStore, sub?: string) =>
-  index.list(listOf(world, sub));
+  index.list(userListName(world, sub));

@@ -11,7 +11,7 @@ import {
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 import { startWorld } from "../support/world.js";
-import { mounted } from "./slow-route.js";
+import { mountExpressSession } from "./slow-route.js";
 
 const idOf = (world: LoggedIn) => world.inRequest(async (req) => req.sessionID);
 
@@ -214,7 +214,7 @@ test.each([
   ["no end but the browser's", null],
 ])("a session of the application's that has been given %s keeps it", async (_what, maxAge) => {
   const world = await startWorld({
-    before: mounted({ cookie: { maxAge: 600_000 } }),
+    before: mountExpressSession({ cookie: { maxAge: 600_000 } }),
     options: { store: createMemoryStore() },
     after(app) {
       app.get("/test/live", async ({ session }, res) => {

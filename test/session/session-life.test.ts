@@ -3,9 +3,9 @@ import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { createClock } from "../support/clock.js";
 import { observedStore } from "../support/stored-sessions.js";
 import { startWorld } from "../support/world.js";
-import { createSlowRoute, mounted, quick, set } from "./slow-route.js";
+import { changeRoute, createSlowRoute, mountExpressSession, setValue } from "./slow-route.js";
 
-const setAnew = quick("/test/left", (req) => {
+const setAnew = changeRoute("/test/left", (req) => {
   req.session.left = String(Math.random());
 });
 
@@ -15,7 +15,7 @@ describe("what a request of a signed-in user costs", () => {
     const store = observedStore(clock);
     const cookie = { maxAge: 3_600_000 };
     const world = await startWorld({
-      ...(!isOurs && { before: mounted({ cookie }) }),
+      ...(!isOurs && { before: mountExpressSession({ cookie }) }),
       options: { store, clock, sessionIdle: 3600 },
       after: setAnew,
     });
@@ -63,7 +63,7 @@ describe("what a request of a signed-in user costs", () => {
 
 describe("our session's cookie", () => {
   test("is set when the session begins, and by no later answer: none of them is personal in a cache", async () => {
-    const { browser, url } = await startWorld({ after: quick("/test/left", set("left", "1")) });
+    const { browser, url } = await startWorld({ after: changeRoute("/test/left", setValue("left", "1")) });
     await browser.visit(`${url}/account`);
     for (const path of ["/account", "/test/left"])
       expect((await browser.fetch(url + path)).headers["set-cookie"]).toBeUndefined();
@@ -83,14 +83,16 @@ describe.each([
   ["the app's session", true, false],
   ["the app's session with a rolling cookie that expires", false, true],
 ])("%s", (_name, ownSession, isExpiring) => {
-  const before = isExpiring ? { before: mounted({ rolling: true, cookie: { maxAge: 3_600_000 } }) } : {};
+  const before = isExpiring
+    ? { before: mountExpressSession({ rolling: true, cookie: { maxAge: 3_600_000 } }) }
+    : {};
 
   test("of another login is not replaced by a slow answer of the one before", async () => {
     const slow = createSlowRoute();
-    const world = await startWorld({ ownSession, after: slow.after });
+    const world = await startWorld({ ownSession, after: slow.addTo });
     const { browser, url } = world;
     await browser.visit(`${url}/account`);
-    const goOn = await slow.begin(world, set("note", "late"));
+    const goOn = await slow.startRequest(world, setValue("note", "late"));
     await browser.visit(`${url}/logout`, { site: "same-origin" });
     browser.person = { sub: "jonas-weber" };
     await browser.visit(`${url}/account`);
@@ -102,12 +104,12 @@ describe.each([
     const slow = createSlowRoute();
     const { clock, later } = createClock();
     const options = { clock, store: createMemoryStore(clock), sessionAbsolute: 300 };
-    const world = await startWorld({ ...before, ownSession, options, after: slow.after });
+    const world = await startWorld({ ...before, ownSession, options, after: slow.addTo });
     const { browser, url } = world;
     await browser.visit(`${url}/account`);
     const callback = await browser.loginUntilCallback(`${url}/login`, { site: "same-origin" });
     later(300);
-    const goOn = await slow.begin(world, () => {}); // the poll finds that the login has ended
+    const goOn = await slow.startRequest(world, () => {}); // the poll finds that the login has ended
     await browser.navigate(callback);
     const { headers } = await goOn();
     expect(headers["set-cookie"]).toBeUndefined();
@@ -151,7 +153,7 @@ describe("the login of an app's session", () => {
     const { clock, later } = createClock();
     const store = observedStore(clock);
     const world = await startWorld({
-      before: mounted({ cookie: { maxAge: 600_000 } }),
+      before: mountExpressSession({ cookie: { maxAge: 600_000 } }),
       options: { clock, store, sessionIdle: 86_400 },
     });
     await world.browser.visit(`${world.url}/account`);
@@ -165,7 +167,7 @@ describe("the login of an app's session", () => {
     const { clock, later } = createClock();
     const options = { clock, store: createMemoryStore(clock) };
     const world = await startWorld({
-      before: mounted({ cookie: { maxAge: 600_000 } }),
+      before: mountExpressSession({ cookie: { maxAge: 600_000 } }),
       options,
       after: (app) =>
         app.get("/test/sessions", async (req, res) => void res.json(await req.portal.sessions())),

@@ -6,14 +6,17 @@ import { AnotherStore } from "../support/another-store.js";
 import { Browser } from "../support/browser.js";
 import { observedStore } from "../support/stored-sessions.js";
 import { startWorld, type World } from "../support/world.js";
-import { mounted } from "./slow-route.js";
+import { mountExpressSession } from "./slow-route.js";
 
 const ONE_PROCESS = /safe for one process only/;
 
 test("with the app's session in a store of ours, session and login lie under one key, which one read loads", async () => {
   const store = observedStore();
   const sessions = new PortalSessionStore(store);
-  const world = await startWorld({ before: mounted({ store: sessions }), options: { store: sessions } });
+  const world = await startWorld({
+    before: mountExpressSession({ store: sessions }),
+    options: { store: sessions },
+  });
   await world.browser.visit(`${world.url}/account`);
   store.calls();
   expect((await world.me()).isAuthenticated).toBe(true);
@@ -26,7 +29,7 @@ test.each([
   ["and the option store: no line", new AnotherStore(), { store: observedStore() }, 0],
   ["which is express-session's memory: no line", new session.MemoryStore(), {}, 0],
 ])("with the app's session in its own store %s", async (_what, store, options, lines) => {
-  const world = await startWorld({ before: mounted({ store }), options, log: [ONE_PROCESS] });
+  const world = await startWorld({ before: mountExpressSession({ store }), options, log: [ONE_PROCESS] });
   await world.browser.visit(`${world.url}/account`);
   await new Browser().visit(`${world.url}/account`);
   expect(world.log.filter((line) => ONE_PROCESS.test(line))).toHaveLength(lines);

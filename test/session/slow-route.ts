@@ -10,69 +10,73 @@ declare module "express-session" {
   }
 }
 
-/** What a request does with its session. */
+/** Changes the session of a request, or only reads it. */
 export type Change = (req: Request) => unknown;
 
-/** A route that loads its session, waits for the test, and then does what the test says. */
+/** Creates a route that loads its session, waits for the test, and then makes the change that the test sets. */
 export function createSlowRoute() {
-  let change: Change = () => {};
-  let goOn = () => {};
-  let loaded = () => {};
+  let nextChange: Change = () => {};
+  let release = () => {};
+  let onLoaded = () => {};
   const handler: RequestHandler = async (req, res, next) => {
     const released = new Promise<void>((resolve) => {
-      goOn = resolve;
+      release = resolve;
     });
-    const mine = change;
-    loaded();
+    const change = nextChange;
+    onLoaded();
     await released;
-    await Promise.resolve(mine(req)).then(() => res.json(req.session ?? {}), next);
+    await Promise.resolve(change(req)).then(() => res.json(req.session ?? {}), next);
   };
   return {
-    after: (app: Express) => app.get("/test/slow", handler),
-    /** Begins a request; it goes on when the test calls what this resolves to. */
-    async begin({ browser, url }: Pick<World, "browser" | "url">, then: Change, who = browser) {
-      change = then;
+    addTo: (app: Express) => app.get("/test/slow", handler),
+    /** Starts a request and waits until it has loaded its session. Returns a function that lets it continue. */
+    async startRequest(
+      { browser, url }: Pick<World, "browser" | "url">,
+      change: Change,
+      requestBrowser = browser,
+    ) {
+      nextChange = change;
       const isLoaded = new Promise<void>((resolve) => {
-        loaded = resolve;
+        onLoaded = resolve;
       });
-      const answer = who.fetch(`${url}/test/slow`);
+      const response = requestBrowser.fetch(`${url}/test/slow`);
       await isLoaded;
-      const mine = goOn;
+      const releaseThisRequest = release;
       return () => {
-        mine();
-        return answer;
+        releaseThisRequest();
+        return response;
       };
     },
   };
 }
 
-/** A route that changes its session at once, and answers with it. */
-export const quick = (path: string, change: Change) => (app: Express) =>
+/** Adds a route that changes its session at once, and responds with the session. */
+export const changeRoute = (path: string, change: Change) => (app: Express) =>
   app.get(path, async (req, res) => {
     await change(req);
     res.json(req.session ?? {});
   });
 
-export const set =
+export const setValue =
   (key: "left" | "right" | "note", value: string): Change =>
   (req) => {
     req.session[key] = value;
   };
 
-export const saved = (req: Request) =>
+export const saveSession = (req: Request) =>
   new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
 
 /** Mounts the application's own express-session. */
-export const mounted =
+export const mountExpressSession =
   (options: Partial<SessionOptions> = {}) =>
   (app: Express) =>
     app.use(session({ secret: "the app's own", resave: false, saveUninitialized: false, ...options }));
 
-/** A route that shows the session with its login. */
-export const look = (app: Express) =>
-  app.get("/test/look", ({ session: { portal, ...others } }, res) => {
-    res.json({ ...others, ...(portal && { portal: { ...portal } }) }); // JSON of the session leaves the login out
+/** Adds a route that responds with the session and its login. The JSON of a session omits the login. */
+export const addSessionRoute = (app: Express) =>
+  app.get("/test/session", ({ session: { portal, ...others } }, res) => {
+    res.json({ ...others, ...(portal && { portal: { ...portal } }) });
   });
 
-export const lookAt = async ({ browser, url }: World, who = browser) =>
-  JSON.parse((await who.fetch(`${url}/test/look`)).body);
+export const fetchSession = async ({ browser, url }: World, requestBrowser = browser) =>
+  JSON.parse((await requestBrowser.fetch(`${url}/test/session`)).body);

@@ -9,7 +9,15 @@ import { createClock } from "../../support/clock.js";
 import { createGate } from "../../support/gate.js";
 import { observedStore } from "../../support/stored-sessions.js";
 import { startWorld, type WorldOptions } from "../../support/world.js";
-import { createSlowRoute, look, lookAt, mounted, quick, saved, set } from "../slow-route.js";
+import {
+  addSessionRoute,
+  changeRoute,
+  createSlowRoute,
+  fetchSession,
+  mountExpressSession,
+  saveSession,
+  setValue,
+} from "../slow-route.js";
 
 // What applications do to their session with the means of express-session.
 
@@ -19,9 +27,9 @@ const WAYS: Way[] = [
   ["our session", (store) => ({ options: { store } })],
   [
     "the app's session in a store of ours",
-    (store) => ({ before: mounted({ store: new PortalSessionStore(store) }) }),
+    (store) => ({ before: mountExpressSession({ store: new PortalSessionStore(store) }) }),
   ],
-  ["the app's session in its own store", (store) => ({ before: mounted(), options: { store } })],
+  ["the app's session in its own store", (store) => ({ before: mountExpressSession(), options: { store } })],
 ];
 
 async function start(way: Way[1], more: (app: Express) => void) {
@@ -33,15 +41,15 @@ async function start(way: Way[1], more: (app: Express) => void) {
     ...given,
     options: { clock, ...given.options },
     after(app) {
-      slow.after(app);
-      look(app);
+      slow.addTo(app);
+      addSessionRoute(app);
       more(app);
     },
   });
   await world.browser.visit(`${world.url}/account`);
   const cookie = await world.browser.jar.getCookieString(world.url);
   const see = async () => {
-    const { body } = await new Browser().fetch(`${world.url}/test/look`, { headers: { cookie } });
+    const { body } = await new Browser().fetch(`${world.url}/test/session`, { headers: { cookie } });
     return JSON.parse(body);
   };
   return { world, store, see, slow, later };
@@ -64,7 +72,7 @@ const ENDS: [string, (app: Express) => void][] = [
   ],
   [
     "removes the login from it",
-    quick("/test/end", (req) => {
+    changeRoute("/test/end", (req) => {
       delete (req.session as { portal?: unknown }).portal;
     }),
   ],
@@ -80,17 +88,17 @@ describe.each(WAYS)("%s", (name, way) => {
     });
 
     test.each([
-      ["at its end", set("note", "late")],
+      ["at its end", setValue("note", "late")],
       [
         "by itself",
         (req: Request) => {
           req.session.note = "late";
-          return saved(req);
+          return saveSession(req);
         },
       ],
     ])("and a slow request that saves %s brings it back to nobody", async (_when, change) => {
       const { world, store, see, slow } = await start(way, end);
-      const goOn = await slow.begin(world, change);
+      const goOn = await slow.startRequest(world, change);
       await world.browser.fetch(`${world.url}/test/end`);
       await expect.poll(() => store.logins()).toEqual([]);
       await goOn();
@@ -107,10 +115,10 @@ describe.each(WAYS)("%s", (name, way) => {
         const given = way(store);
         const cookie = { maxAge: 600_000 };
         const own = name.includes("a store of ours") ? { store: new PortalSessionStore(store) } : {};
-        return { ...given, before: mounted({ ...own, cookie }) };
+        return { ...given, before: mountExpressSession({ ...own, cookie }) };
       },
       (app) => {
-        quick("/test/remember-me", (req) => {
+        changeRoute("/test/remember-me", (req) => {
           req.session.cookie.maxAge = 6_000_000;
         })(app);
         app.get("/test/life", (req, res) => void res.json(req.session.cookie.originalMaxAge));
@@ -184,11 +192,11 @@ test("an application with `unset: 'destroy'` that removes its session ends the l
 test("a client that breaks off its request ends nothing", async () => {
   const store = createMemoryStore();
   const slow = createSlowRoute();
-  const world = await startWorld({ options: { store }, after: slow.after });
+  const world = await startWorld({ options: { store }, after: slow.addTo });
   await world.browser.visit(`${world.url}/account`);
   const broken = new AbortController();
   const headers = { cookie: await world.browser.jar.getCookieString(world.url) };
-  const goOn = await slow.begin(world, () => {}, {
+  const goOn = await slow.startRequest(world, () => {}, {
     fetch: (url: string) => fetch(url, { headers, signal: broken.signal }),
   } as never);
   broken.abort();
@@ -206,7 +214,7 @@ describe("a request that its client breaks off", () => {
     const store = observedStore();
     const [loaded, broken, goOn] = [createGate(), createGate(), createGate()];
     const world = await startWorld({
-      before: mounted(),
+      before: mountExpressSession(),
       options: { store },
       after: (app) =>
         app.get("/test/end", async (req, res) => {
@@ -232,7 +240,7 @@ describe("a request that its client breaks off", () => {
 
 test("an application that puts all data into the session that replaces the old one keeps them, without the login", async () => {
   const world = await startWorld({
-    before: mounted(),
+    before: mountExpressSession(),
     options: { store: createMemoryStore() },
     after(app) {
       app.get("/test/replace", (req, res, next) => {
@@ -243,13 +251,13 @@ test("an application that puts all data into the session that replaces the old o
           else res.end();
         });
       });
-      look(app);
+      addSessionRoute(app);
     },
   });
   await world.browser.visit(`${world.url}/account`);
   await world.browser.fetch(`${world.url}/test/replace`);
   for (const _ of [1, 2]) {
     expect((await world.me()).isAuthenticated).toBe(false);
-    expect(await lookAt(world)).toMatchObject({ note: "kept" });
+    expect(await fetchSession(world)).toMatchObject({ note: "kept" });
   }
 });

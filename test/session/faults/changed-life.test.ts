@@ -6,14 +6,14 @@ import { createClock } from "../../support/clock.js";
 import { type ObservedStore, observedStore } from "../../support/stored-sessions.js";
 import { startWorld, type World } from "../../support/world.js";
 import { keysOfLogins } from "../records.js";
-import { mounted, quick } from "../slow-route.js";
+import { changeRoute, mountExpressSession } from "../slow-route.js";
 
 // A session can get another life after its login: "remember me", or the option sessionIdle after a restart.
 
 const MINUTES = 60;
 
 const live = (seconds: number) =>
-  quick(`/test/live-${seconds}`, ({ session }) => {
+  changeRoute(`/test/live-${seconds}`, ({ session }) => {
     session.cookie.maxAge = seconds * 1000;
   });
 
@@ -30,7 +30,7 @@ describe.each(whereApps)("the application's session %s", (_where, mountedWith) =
     const { clock, later } = createClock();
     const store = observedStore(clock);
     const world = await startWorld({
-      before: mounted({ ...mountedWith(store), cookie: { maxAge: 20 * MINUTES * 1000 } }),
+      before: mountExpressSession({ ...mountedWith(store), cookie: { maxAge: 20 * MINUTES * 1000 } }),
       options: { clock, store },
       after(app) {
         for (const minutes of [1000, 5]) live(minutes * MINUTES)(app);

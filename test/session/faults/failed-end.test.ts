@@ -2,17 +2,17 @@ import session from "express-session";
 import { expect, test, vi } from "vitest";
 import { observedStore } from "../../support/stored-sessions.js";
 import { startWorld } from "../../support/world.js";
-import { look, lookAt, mounted, quick, set } from "../slow-route.js";
+import { addSessionRoute, changeRoute, fetchSession, mountExpressSession, setValue } from "../slow-route.js";
 
 test("a logout goes on if only the application's store fails: the login has ended, and its tokens are revoked", async () => {
   const sessions = new session.MemoryStore();
   const store = observedStore();
   const world = await startWorld({
-    before: mounted({ store: sessions }),
+    before: mountExpressSession({ store: sessions }),
     options: { store },
     after(app) {
-      look(app);
-      quick("/test/note", set("note", "private"))(app);
+      addSessionRoute(app);
+      changeRoute("/test/note", setValue("note", "private"))(app);
     },
     log: [/session_store_failed/],
   });
@@ -26,5 +26,5 @@ test("a logout goes on if only the application's store fails: the login has ende
   expect(world.asked("/oauth2/revoke")).toHaveLength(1);
   expect((await world.me()).isAuthenticated).toBe(false);
   await world.browser.jar.setCookie(cookie, world.url); // as a thief would
-  expect(await lookAt(world)).not.toHaveProperty("note");
+  expect(await fetchSession(world)).not.toHaveProperty("note");
 });

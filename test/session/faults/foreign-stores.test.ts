@@ -10,7 +10,7 @@ import { createClock } from "../../support/clock.js";
 import { foreignStores } from "../../support/foreign-stores.js";
 import { describeWithPostgres, describeWithRedis } from "../../support/servers/describe.js";
 import { startWorld, type World } from "../../support/world.js";
-import { look, lookAt, mounted, quick, set } from "../slow-route.js";
+import { addSessionRoute, changeRoute, fetchSession, mountExpressSession, setValue } from "../slow-route.js";
 
 const ONE_PROCESS = /safe for one process only/;
 
@@ -22,10 +22,10 @@ async function start(
 ): Promise<World> {
   const world = await startWorld({
     ...given,
-    before: mounted({ store, ...options }),
+    before: mountExpressSession({ store, ...options }),
     after(app) {
-      look(app);
-      quick("/test/note", set("note", "a secret note"))(app);
+      addSessionRoute(app);
+      changeRoute("/test/note", setValue("note", "a secret note"))(app);
       given.after?.(app);
     },
   });
@@ -52,7 +52,7 @@ describe.each(Object.entries(foreignStores))("with a session in %s", (name, open
     });
     expect((await world.me()).claims?.["sub"]).toBe("amara-okafor");
     await world.browser.fetch(`${world.url}/test/note`);
-    expect(await lookAt(world)).toMatchObject({ note: "a secret note", portal: { version: 1 } });
+    expect(await fetchSession(world)).toMatchObject({ note: "a secret note", portal: { version: 1 } });
     const cookie = await world.browser.jar.getCookieString(world.url);
     expect((await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" })).status).toBe(303);
     expect(await isIn(world, cookie)).toBe(false);
@@ -111,7 +111,7 @@ describeWithRedis("with connect-redis", (redis) => {
       options: { store: redisClient },
     });
     await world.browser.fetch(`${world.url}/test/note`);
-    expect(await lookAt(world)).toMatchObject({ note: "a secret note" });
+    expect(await fetchSession(world)).toMatchObject({ note: "a secret note" });
     const texts = await Promise.all(
       (await redisClient.keys(`${prefix}*`)).map((key) => redisClient.get(key)),
     );
@@ -127,7 +127,7 @@ describeWithRedis("with connect-redis", (redis) => {
     });
     const cookie = await one.browser.jar.getCookieString(one.url);
     const other = await startWorld({
-      before: mounted({ store: new EncryptingStore({ client: redisClient, prefix }) }),
+      before: mountExpressSession({ store: new EncryptingStore({ client: redisClient, prefix }) }),
       options: { issuer: one.provider.issuer, redirectUri: `${one.url}/callback`, store: redisClient },
     });
     expect(await isIn(other, cookie)).toBe(true); // and it has the session in its cache now

@@ -7,7 +7,7 @@ import { Browser } from "../../support/browser.js";
 import { startFleet } from "../../support/fleet.js";
 import { describeWithPostgres, describeWithRedis } from "../../support/servers/describe.js";
 import { startWorld } from "../../support/world.js";
-import { keysOfLogins, listOf } from "../records.js";
+import { keysOfLogins, userListName } from "../records.js";
 
 const LOGINS = 200;
 /** Each login is prepared by itself, which takes seconds on a busy machine. */
@@ -105,7 +105,7 @@ test("a user can have more than 2,000 sessions: the first one stays", async () =
       text.replace(/"session_id":"[^"]+"/, `"session_id":"other-${n}"`),
       60_000,
     );
-    await store.index.add(listOf(world), `s:other-${n}`, 60_000);
+    await store.index.add(userListName(world), `s:other-${n}`, 60_000);
   }
   await world.another();
   expect((await world.me()).isAuthenticated).toBe(true);

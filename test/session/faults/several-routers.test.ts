@@ -3,13 +3,13 @@ import { describe, expect, test } from "vitest";
 import { portalAuth } from "../../../lib/index.js";
 import { type ObservedStore, observedStore } from "../../support/stored-sessions.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type World } from "../../support/world.js";
-import { mounted } from "../slow-route.js";
+import { mountExpressSession } from "../slow-route.js";
 
 // Several routers without names share one session. A request passes all of them, and each one loads the login.
 
 const SESSIONS = [
   ["our session", () => {}],
-  ["the app's own session", mounted()],
+  ["the app's own session", mountExpressSession()],
 ] as const;
 
 describe.each(SESSIONS)("a login in %s that two routers load", (_whose, mountSession) => {

@@ -9,7 +9,7 @@ import { Browser } from "../../support/browser.js";
 import { createClock } from "../../support/clock.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type World } from "../../support/world.js";
 import { keysOfLogins, loginRecord } from "../records.js";
-import { look, lookAt, mounted } from "../slow-route.js";
+import { addSessionRoute, fetchSession, mountExpressSession } from "../slow-route.js";
 
 // What an application, a writer to the store, or another process with other settings puts where a login is looked for.
 
@@ -18,10 +18,10 @@ async function startCareless(given: Parameters<typeof startWorld>[0] = {}) {
   const store = createMemoryStore();
   const world = await startWorld({
     ...given,
-    before: mounted(),
+    before: mountExpressSession(),
     options: { store, ...given.options },
     after(app) {
-      look(app);
+      addSessionRoute(app);
       app.get("/test/merge", (req, res) => {
         Object.assign(req.session, JSON.parse(String(req.query["body"])));
         res.end();
@@ -107,7 +107,7 @@ describe("a login that was encrypted by a key that this process does not have", 
   test.each(SESSIONS)("does not count, and nothing is emptied or ended (%s)", async (_name, whose) => {
     const store = createMemoryStore();
     const sessionStore = new session.MemoryStore();
-    const mountSession = whose === "app" ? { before: mounted({ store: sessionStore }) } : {};
+    const mountSession = whose === "app" ? { before: mountExpressSession({ store: sessionStore }) } : {};
     const one = await startWorld({ ...mountSession, options: { store, tokenEncryptionKey: "a".repeat(32) } });
     await one.browser.visit(`${one.url}/account`);
     const [key = ""] = await keysOfLogins(one, store);
@@ -125,7 +125,7 @@ describe("a login that was encrypted by a key that this process does not have", 
           Object.assign(req.session, { note: "kept" });
           res.end();
         });
-        look(app);
+        addSessionRoute(app);
       },
       log: [/tokens_unreadable/],
     });
@@ -133,7 +133,7 @@ describe("a login that was encrypted by a key that this process does not have", 
     const ask = (path: string) => new Browser().fetch(other.url + path, { headers });
     expect((await ask("/account")).status).toBe(401);
     await ask("/test/note");
-    expect(JSON.parse((await ask("/test/look")).body).note).toBe("kept");
+    expect(JSON.parse((await ask("/test/session")).body).note).toBe("kept");
     expect((await store.read(key))?.text).toBe(before?.text);
     expect((await one.me()).isAuthenticated).toBe(true);
   });
@@ -209,7 +209,7 @@ describe("an error of the store", () => {
     expect((await world.browser.fetch(`${world.url}/account`)).status).toBe(503);
     isDown = false;
     expect((await world.me()).isAuthenticated).toBe(true);
-    expect(await lookAt(world)).toMatchObject({ note: "kept" });
+    expect(await fetchSession(world)).toMatchObject({ note: "kept" });
   });
 });
 
@@ -242,7 +242,7 @@ test("two copies of this package on one store keep their logins, each its own", 
   expect(copy.portalAuth).not.toBe(portalAuth);
   const store = new PortalSessionStore(createMemoryStore());
   const world: World = await startWorld({
-    before: mounted({ store, resave: true }),
+    before: mountExpressSession({ store, resave: true }),
     after(app) {
       const options = { issuer: "http://127.0.0.1:1", clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
       app.use(
