@@ -11,13 +11,13 @@ export function checkOptions(resolved: ResolvedOptions, typos: readonly string[]
   for (const { option, advice } of resolved.problems)
     problems.set(option, [...(problems.get(option) ?? []), advice]);
   const explained = explainResolved(resolved);
-  const known = explained.flatMap((one) => {
-    const advices = problems.get(one.option);
+  const known = explained.flatMap((setting) => {
+    const advices = problems.get(setting.option);
     if (advices)
       return advices.map((advice) =>
-        failed(one.option, getTitle(one), { found: describeSetting(one) ?? "missing", advice }),
+        failed(setting.option, getTitle(setting), { found: describeSetting(setting) ?? "missing", advice }),
       );
-    return isDefault(one) ? [] : [checkValidOption(one, resolved)];
+    return isDefault(setting) ? [] : [checkValidOption(setting, resolved)];
   });
   for (const { option } of explained) problems.delete(option);
   const unknown = [...problems].flatMap(([option, advices]) =>
@@ -40,10 +40,13 @@ const getTitle = ({ option, variable }: ExplainedOption): string => variable ?? 
 const describeSetting = ({ value, origin }: ExplainedOption): string | undefined =>
   value !== undefined && origin === "option" ? `${value} (in code)` : value;
 
-function checkValidOption(one: ExplainedOption, { written, files }: ResolvedOptions): Check {
-  const advice = findWeakSecret(one.option, written[one.option]) ?? findReadableFile(files[one.option]);
-  const details = { found: describeSetting(one), advice };
-  return advice ? warning(one.option, getTitle(one), details) : ok(one.option, getTitle(one), details);
+function checkValidOption(setting: ExplainedOption, { written, files }: ResolvedOptions): Check {
+  const advice =
+    findWeakSecret(setting.option, written[setting.option]) ?? findReadableFile(files[setting.option]);
+  const details = { found: describeSetting(setting), advice };
+  return advice
+    ? warning(setting.option, getTitle(setting), details)
+    : ok(setting.option, getTitle(setting), details);
 }
 
 const NEW_SECRET = "it can be guessed. Make one with: openssl rand -hex 32";
@@ -51,7 +54,7 @@ const NEW_SECRET = "it can be guessed. Make one with: openssl rand -hex 32";
 /** Returns advice for a secret that is long but not random: a repeated word, an alphabet, or an example. */
 function findWeakSecret(option: string, written: unknown): string | undefined {
   if (option !== "secret" && option !== "tokenEncryptionKey") return undefined;
-  const secrets = [written].flat().flatMap((one) => String(one).split(","));
+  const secrets = [written].flat().flatMap((value) => String(value).split(","));
   const isWeak = secrets.some(
     (secret) =>
       new Set(secret.trim()).size < 10 || /secret|password|change|example|0123456789|abcdefgh/i.test(secret),

@@ -97,7 +97,7 @@ function checkInternalUrl({ internalUrl }: Settings): Check[] {
 function checkAlgorithm({ idTokenAlgorithms }: Provider, document: Record<string, unknown>): Check[] {
   const announced = document["id_token_signing_alg_values_supported"];
   const found = `ID tokens must be signed with ${idTokenAlgorithms.join(" or ")}`;
-  if (!Array.isArray(announced) || idTokenAlgorithms.some((one) => announced.includes(one)))
+  if (!Array.isArray(announced) || idTokenAlgorithms.some((algorithm) => announced.includes(algorithm)))
     return [ok("algorithm", "signature algorithm", { found })];
   const advice = "compare PORTAL_ID_TOKEN_ALG with the application's registration at the provider";
   return [warning("algorithm", `the provider announces ${formatList(announced)}`, { found, advice })];
@@ -128,7 +128,7 @@ function checkAnnouncements(
     checks.push(
       warning("pkce", "the provider does not announce PKCE with S256", { advice: "it is used anyway" }),
     );
-  const unknown = scope.split(/\s+/).filter((one) => isMissing("scopes_supported", one));
+  const unknown = scope.split(/\s+/).filter((value) => isMissing("scopes_supported", value));
   // The document of Tencent CIAM lists only openid.
   if (unknown.length > 0 && profile.name !== "tencent-ciam")
     checks.push(

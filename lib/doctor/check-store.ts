@@ -44,24 +44,24 @@ export async function checkStore({ store }: Settings): Promise<Check[]> {
   } catch (error) {
     return [createUnusable(error)];
   } finally {
-    await Promise.all(connections.map((one) => one.close().catch(() => {})));
+    await Promise.all(connections.map((connection) => connection.close().catch(() => {})));
   }
 }
 
 async function checkConnections(connections: readonly ConnectedStore[]): Promise<Check[]> {
-  const [one, other] = connections as [ConnectedStore, ConnectedStore];
+  const [first, second] = connections as [ConnectedStore, ConnectedStore];
   try {
     await Promise.all(connections.map((connection) => connection.opened));
-    const missing = await one.findMissingTables();
+    const missing = await first.findMissingTables();
     if (missing) return [ok("reach", "the session store answers"), reportMissingTables(missing)];
-    const risks = await one.findDurabilityRisks();
-    const probed = await probeStores(one.store, other.store);
+    const risks = await first.findDurabilityRisks();
+    const probed = await probeStores(first.store, second.store);
     return [
       ...reportProbe(probed, "SESSION_STORE_URL: does a proxy or a replica answer?"),
       ...reportDurability(risks),
     ];
   } catch (error) {
-    const reason = one.getConnectionError();
+    const reason = first.getConnectionError();
     return [reason === undefined ? createUnusable(error) : createUnreachable(reason)];
   }
 }
@@ -119,10 +119,10 @@ function reportDurability(risks: readonly DurabilityRisk[] | undefined): Check[]
   ];
 }
 
-/** Checks a client or an adapter of the application. Its only connection plays both parts. */
-async function checkStoreObject(given: StoreObject): Promise<Check[]> {
+/** Checks a client or an adapter of the application. It has one connection, which is used for both. */
+async function checkStoreObject(option: StoreObject): Promise<Check[]> {
   try {
-    const { store } = openStore(given, { warn: () => {}, shouldCreateTables: false });
+    const { store } = openStore(option, { warn: () => {}, shouldCreateTables: false });
     const checks = probeStores(store, store).then((probed) => [
       ...reportProbe(probed, STORE_OPTION),
       skipped("restart", "whether logins survive a restart of the store", { found: "a store of your own" }),

@@ -10,8 +10,8 @@ export type { DiagnoseOptions, Diagnosis } from "./diagnose.js";
  *
  * It changes nothing. The provider gets a made-up code, which it rejects. The store gets a record under a
  * random key. The record is removed again, and expires after a minute in any case. The result contains no
- * secrets. Each request takes at most `httpTimeout`. A provider or a store that fails is reported as a check,
- * not thrown.
+ * secrets. Each request takes at most `httpTimeout`. If the provider or the store fails, diagnose()
+ * returns a failed check and does not throw.
  *
  * @param options The options of portalAuth(). Omitted options come from the environment.
  * @param more What to check, and with which environment.

@@ -18,7 +18,7 @@ export interface ConnectionProblem {
 
 /** The certificate of a server. */
 export interface Certificate {
-  /** Why it is not trusted; undefined for a trusted one. */
+  /** Why the certificate is not trusted; undefined for a trusted certificate. */
   readonly problem?: ConnectionProblem;
   readonly daysLeft: number;
   readonly issuedBy: string;

@@ -103,7 +103,7 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
     expect(await signInAgain(page)).toBe("home");
   });
 
-  test("a frame in another site is reported as login_in_frame, and a login in the whole window works", async () => {
+  test("a frame in another site is login_in_frame, and a login in the whole window works", async () => {
     const site = await startAnotherSite();
     const { url, provider, log } = await startWorld({ publicOrigin: site.origin, log: [/login_in_frame/] });
     site.leadTo(new URL(url).port);
