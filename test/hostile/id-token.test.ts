@@ -579,7 +579,7 @@ describeAtLoginAndRefresh("rejects a signature that the provider did not make", 
   },
 ]);
 
-describeAttacks("rejects keys that are not for signatures", [
+describeAttacks("rejects weak keys and keys for encryption", [
   {
     name: "a key of 1024 bits",
     source: "RFC 7518, section 3.3",
@@ -618,7 +618,7 @@ const withAttackerKeys = (count: number) => (jwks: { keys: unknown[] }) =>
     ...Array.from({ length: count }, (_, at) => ({ ...attackerKey.jwk, kid: `evil-${at}`, use: "sig" })),
   );
 
-describeAttacks("finds the right key withAttackerKeys many, and after a change", [
+describeAttacks("finds the right key among many, and after a change", [
   {
     name: "no kid, and a signature with none of several keys",
     source: "RFC 7515, section 4.1.4",
@@ -696,7 +696,7 @@ async function signInWithOldKey(world: World): Promise<Answer> {
 
 describeAttacks("treats claims and userinfo as data", [
   {
-    name: "__proto__ withAttackerKeys the claims reaches no object of the app",
+    name: "__proto__ among the claims reaches no object of the app",
     source: "CWE-1321",
     fault: (provider) => provider.nextIdToken({ forge: withExtraMembers('"__proto__":{"isAdmin":true}') }),
     attack: signInThenFetch("/merged-claims"),

@@ -439,7 +439,7 @@ describeAttacks("ignores unknown and invalid keys", [
   keys("the member spelt Keys", (original) => ({ Keys: original }), signedIn),
   keys("no keys", () => ({ keys: [] }), rejectedWith("id_token_signature_invalid")),
   keys(
-    "an object withDocument of a list",
+    "an object instead of a list",
     (original) => ({ keys: { 0: original[0] } }),
     rejectedWith("portal_answer_invalid"),
   ),
