@@ -9,11 +9,14 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SECONDS = 1000;
 const missing = noRedis || noPostgres;
 
-/** How often each request calls a store of ours, as reads + writes. */
-const IN_OUR_STORE = {
+/**
+ * The calls of the store for each kind of request, as reads + writes, with all data in stores of this
+ * library.
+ */
+const IN_OWN_STORE = {
   "login in a new browser": "1 + 4",
   "guarded request": "1 + 0",
-  "guarded request, end is due": "2 + 2",
+  "guarded request that extends the session": "2 + 2",
   refresh: "4 + 2",
   "login over a session": "3 + 6",
   logout: "1 + 2",
@@ -21,14 +24,14 @@ const IN_OUR_STORE = {
 };
 
 test.skipIf(missing)(
-  `no request calls the store more often than promised, however many sessions it holds${missing && ` (${missing})`}`,
+  `no request exceeds its number of store calls, for any number of sessions${missing && ` (${missing})`}`,
   async () => {
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ["test/bench/run.mjs", "round-trips", "--sessions", "1000"],
       { cwd: ROOT },
     ).catch((error: { stdout: string; stderr: string }) => {
-      throw new Error(error.stdout + error.stderr); // it ends with 1 when a target is missed
+      throw new Error(error.stdout + error.stderr); // it exits with 1 if a target is missed
     });
     expect(stdout).not.toContain("missed");
     const kinds = stdout.split("\n\n").slice(1).map(readKind);
@@ -41,7 +44,7 @@ test.skipIf(missing)(
       "the application's session in createStore(), PostgreSQL",
     ]);
     for (const { title, rows } of kinds) {
-      if (/createStore|own session, \w+$/.test(title)) expect(rows).toMatchObject(IN_OUR_STORE);
+      if (/createStore|own session, \w+$/.test(title)) expect(rows).toMatchObject(IN_OWN_STORE);
       if (title.includes("connect-redis"))
         expect(rows["guarded request"]).toBe("1 + 0, the application's store 1 + 1");
     }

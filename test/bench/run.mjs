@@ -28,8 +28,8 @@ const BENCHMARKS = [
   roundTrips,
 ];
 const LIMIT_MINUTES = 15;
-/** What a benchmark calls the parts of its size, and the options that change them. */
-const COUNTS = {
+/** The members of a benchmark's size, each with the option that changes it. */
+const SIZE_OPTIONS = {
   launches: "launches",
   warmUp: "warm-up",
   rounds: "rounds",
@@ -40,58 +40,72 @@ const COUNTS = {
   rate: "rate",
 };
 
-/** Of the application in a storm. Without the option portalAuth() mounts the session. */
+/**
+ * Values of --session, for the application of a storm. Without the option portalAuth() mounts the session.
+ */
 const SESSIONS = ["createStore", "connect-redis"];
 
-function leave(status, reason) {
+function exit(status, reason) {
   killAll();
   console.error(reason);
   process.exit(status);
 }
 
-const count = (text, name) => {
+const parseNumber = (text, option) => {
   if (text === undefined) return undefined;
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new Error(`--${name} wants a number from 1 to 999999`);
+  throw new Error(`--${option} needs a number from 1 to 999999`);
 };
 
-function settle() {
-  const options = [...Object.values(COUNTS), "from", "profile", "session"].map((name) => [
-    name,
-    { type: "string" },
+/** Parses the command line. Returns the chosen benchmarks, each with its size. */
+function parseCommandLine() {
+  const names = [...Object.values(SIZE_OPTIONS), "from", "profile", "session"];
+  const options = Object.fromEntries(names.map((name) => [name, { type: "string" }]));
+  const { values, positionals } = parseArgs({ allowPositionals: true, options });
+  const overrides = resolveOverrides(values);
+  const getSize = ({ size, sizeAmongAll }) => (positionals.length > 0 ? size : { ...size, ...sizeAmongAll });
+  return chooseBenchmarks(positionals).map((benchmark) => [
+    benchmark,
+    { ...getSize(benchmark), ...overrides },
   ]);
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: Object.fromEntries(options) });
+}
+
+function chooseBenchmarks(chosen) {
   const names = BENCHMARKS.map(({ name }) => name);
-  const unknown = positionals.find((name) => !names.includes(name));
-  if (unknown) throw new Error(`there is no benchmark ${unknown}, but ${names.join(", ")}`);
-  const chosen = BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  const wished = { from: resolve(values.from ?? fileURLToPath(new URL("../..", import.meta.url))) };
-  for (const [name, option] of Object.entries(COUNTS)) {
-    const given = count(values[option], option);
-    if (given) wished[name] = given;
+  const unknown = chosen.find((name) => !names.includes(name));
+  if (unknown) throw new Error(`there is no benchmark ${unknown}, only ${names.join(", ")}`);
+  return BENCHMARKS.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
+}
+
+/** Returns the members of the size that the options change. */
+function resolveOverrides(values) {
+  const overrides = { from: resolve(values.from ?? fileURLToPath(new URL("../..", import.meta.url))) };
+  for (const [name, option] of Object.entries(SIZE_OPTIONS)) {
+    const number = parseNumber(values[option], option);
+    if (number) overrides[name] = number;
   }
-  const { session } = values;
-  if (session && !SESSIONS.includes(session)) throw new Error(`--session is one of ${SESSIONS.join(", ")}`);
-  if (session) wished.session = session;
-  if (values.profile) wished.profile = resolve(values.profile);
-  const sizeOf = ({ size, sizeAmongAll }) => (positionals.length > 0 ? size : { ...size, ...sizeAmongAll });
-  return chosen.map((benchmark) => [benchmark, { ...sizeOf(benchmark), ...wished }]);
+  const { session, profile } = values;
+  if (session && !SESSIONS.includes(session))
+    throw new Error(`--session must be one of ${SESSIONS.join(", ")}`);
+  if (session) overrides.session = session;
+  if (profile) overrides.profile = resolve(profile);
+  return overrides;
 }
 
 async function run(benchmark, size) {
   if (benchmark.missing) return console.log(`\n${benchmark.name}: ${benchmark.missing}`);
   if (!benchmark.run) return console.log(report(benchmark, size, await measure(benchmark, size)));
-  const { text, held } = await benchmark.run(size);
+  const { text, isMet } = await benchmark.run(size);
   console.log(text);
-  if (!held) process.exitCode = 1;
+  if (!isMet) process.exitCode = 1;
 }
 
-process.once("SIGINT", () => leave(130, "stopped"));
-process.once("SIGTERM", () => leave(143, "stopped"));
-setTimeout(() => leave(1, `not done after ${LIMIT_MINUTES} minutes`), LIMIT_MINUTES * 60_000).unref();
+process.once("SIGINT", () => exit(130, "stopped"));
+process.once("SIGTERM", () => exit(143, "stopped"));
+setTimeout(() => exit(1, `not finished after ${LIMIT_MINUTES} minutes`), LIMIT_MINUTES * 60_000).unref();
 
 try {
-  for (const [benchmark, size] of settle()) await run(benchmark, size);
+  for (const [benchmark, size] of parseCommandLine()) await run(benchmark, size);
 } catch (error) {
-  leave(1, error instanceof Error ? error.message : error);
+  exit(1, error instanceof Error ? error.message : error);
 }

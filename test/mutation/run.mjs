@@ -4,20 +4,23 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-// Mutation testing: `npm run mutation`, or with the rooms to mutate: `npm run mutation -- callback guard`. In a copy, since
-// Stryker wants a newer Node than this package does, and nobody who only runs the tests shall have to install it.
+// Mutation testing: `npm run mutation`, or for some rooms only: `npm run mutation -- callback guard`. It
+// works in a copy, because Stryker needs a newer Node.js than this package. Developers who only run the tests
+// do not need to install Stryker.
 
-/** The tests that are asked whether they notice a mutant of a room, those that are likely to first. */
+/**
+ * The tests that run against the mutants of each room of lib/. The tests that fail most likely come first.
+ */
 const ROOMS = {
-  callback: ["callback", "hooks.test.ts", "login", "portal-auth.test.ts"],
+  callback: ["callback", "hooks", "login", "portal-auth.test.ts"],
   form: ["form"],
   guard: ["guard", "portal-auth.test.ts", "answer", "access/access-token.test.ts"],
   login: ["login", "callback", "portal-auth.test.ts"],
-  logout: ["logout", "session/persons", "login/silent.test.ts"],
-  portal: [
-    "portal",
-    "access/renew.test.ts",
-    "access/user-info.test.ts",
+  logout: ["logout", "login/silent-login.test.ts"],
+  provider: [
+    "provider",
+    "access/refresh-login.test.ts",
+    "access/get-user-info.test.ts",
     "logout",
     "login",
     "callback/callback.test.ts",
@@ -45,18 +48,26 @@ const CONFIG = {
   testRunner: "vitest",
   plugins: ["@stryker-mutator/vitest-runner"],
   vitest: { configFile: "test/mutation/vitest.config.ts", related: false },
-  ignoreStatic: true, // tables and limits, which are read once: for each of them all tests would have to run
+  ignoreStatic: true, // tables and limits are read once, so each of their mutants would need all tests
   timeoutMS: 20_000,
   reporters: ["clear-text", "html", "json", "progress-append-only"],
   clearTextReporter: { logTests: false, allowColor: false },
-  incremental: true, // what was found before, and has not changed, is not tried again
+  incremental: true, // mutants whose code and tests have not changed keep their result
   disableTypeChecks: true,
 };
 
-const wished = process.argv.slice(2);
-const unknown = wished.find((room) => !Object.hasOwn(ROOMS, room));
+const chosen = process.argv.slice(2);
+const unknown = chosen.find((room) => !Object.hasOwn(ROOMS, room));
 if (unknown !== undefined) {
-  console.error(`There is no room ${unknown}: name some of ${Object.keys(ROOMS).join(", ")}.`);
+  console.error(`There is no room ${unknown}. Choose from ${Object.keys(ROOMS).join(", ")}.`);
+  process.exit(1);
+}
+const missing = [
+  ...Object.keys(ROOMS).map((room) => `lib/${room}`),
+  ...Object.values(ROOMS).flatMap((tests) => tests.map((test) => `test/${test}`)),
+].find((path) => !existsSync(join(ROOT, path)));
+if (missing !== undefined) {
+  console.error(`${missing} does not exist. Correct ROOMS in test/mutation/run.mjs.`);
   process.exit(1);
 }
 
@@ -72,7 +83,8 @@ try {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     cpSync(join(ROOT, file), join(copy, file));
   }
-  if (existsSync(OUTPUT)) cpSync(OUTPUT, join(copy, "test/output/mutation"), { recursive: true }); // what is known already
+  const earlierResults = join(copy, "test/output/mutation");
+  if (existsSync(OUTPUT)) cpSync(OUTPUT, earlierResults, { recursive: true });
   run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
   run("npm", [
     "install",
@@ -84,7 +96,7 @@ try {
     ...STRYKER,
   ]);
   run("npm", ["run", "build", "--silent"]);
-  for (const room of wished.length > 0 ? wished : Object.keys(ROOMS)) mutate(room);
+  for (const room of chosen.length > 0 ? chosen : Object.keys(ROOMS)) mutate(room);
 } finally {
   rmSync(copy, { recursive: true, force: true });
 }

@@ -3,25 +3,29 @@ import type { TestSpecification } from "vitest/node";
 import { BaseSequencer } from "vitest/node";
 import tests from "../vitest.config.js";
 
-const places = (process.env["MUTATION_TESTS"] ?? "").split(",");
+/** Folders and files of test/, from run.mjs. */
+const testPaths = (process.env["MUTATION_TESTS"] ?? "").split(",");
 
-/** Those that are likely to notice first: a mutant that is found out needs no further test. */
+/**
+ * Runs the tests that fail most likely first, because a mutant needs no further test after the first failure.
+ */
 class LikelyFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]) {
     const rank = ({ moduleId }: TestSpecification) =>
-      places.findIndex((place) => moduleId.includes(`/test/${place}`));
+      testPaths.findIndex((path) => moduleId.includes(`/test/${path}`));
     return files.toSorted((a, b) => rank(a) - rank(b));
   }
 }
 
-// The tests that can notice a mutant: those that run lib/ in their own process. Children run what was built before.
+// Only tests that run lib/ in their own process can notice a mutant. Child processes run the build without
+// mutants.
 export default defineConfig({
   ...tests,
   test: {
     ...tests.test,
     globalSetup: [],
     reporters: ["default"],
-    include: places.map((place) => `test/${place.endsWith(".ts") ? place : `${place}/**/*.test.ts`}`),
+    include: testPaths.map((path) => `test/${path.endsWith(".ts") ? path : `${path}/**/*.test.ts`}`),
     exclude: ["test/session/processes.test.ts"],
     sequence: { sequencer: LikelyFirst },
   },

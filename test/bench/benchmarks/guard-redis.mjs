@@ -1,12 +1,11 @@
 import { noRedis } from "../../support/servers/redis.mjs";
 import { guard } from "./guard.mjs";
 
-/** The same with all sessions in one Redis: in connect-redis, or in createStore(). */
+/** The benchmark `guard` with all sessions in one Redis: in connect-redis, or in createStore(). */
 export const guardRedis = {
   ...guard,
   name: "guard-redis",
-  title:
-    "the same with the sessions in Redis, in connect-redis; the logins beside them, or both in createStore()",
+  title: "guard with the sessions in connect-redis and the logins in Redis, or with both in createStore()",
   programs: guard.programs.filter(({ settings }) => !settings.everything),
   store: "redis",
   missing: noRedis,

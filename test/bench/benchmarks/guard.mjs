@@ -2,10 +2,10 @@ import { getAccount, logInOnce } from "../runner/visit.mjs";
 
 const session = "plain";
 
-/** What portalAuth() and requireAuth() cost a request of a signed-in user, in an application with its own session. */
+/** Measures a request of a signed-in user, in an application with its own session. */
 export const guard = {
   name: "guard",
-  title: "GET /account, signed in; express-session is the application's own, with the same settings in all",
+  title: "GET /account of a signed-in user; all programs have the same express-session",
   unit: "request",
   programs: [
     { name: "hand-written", file: "hand-written.mjs", settings: { session } },

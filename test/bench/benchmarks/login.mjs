@@ -1,12 +1,11 @@
-import { logInEverybody, logInSilently } from "../runner/visit.mjs";
+import { logInAllUsers, logInSilently } from "../runner/visit.mjs";
 
 const session = "plain";
 
-/** A whole login by a new browser. Only the app's process is measured, so the portal's work is nobody's. */
+/** Measures a whole login by a new browser. Only the CPU time of the application's process counts. */
 export const login = {
   name: "login",
-  title:
-    "GET /login, the portal (which knows the person, one of 400), GET /callback; only the app is measured",
+  title: "GET /login, the provider (where one of 400 users is signed in), GET /callback",
   unit: "login",
   programs: [
     { name: "hand-written", file: "hand-written.mjs", settings: { session } },
@@ -16,6 +15,6 @@ export const login = {
   size: { launches: 3, warmUp: 60, rounds: 30, requests: 40 },
   requestsPerUnit: 2,
   atOnce: 4,
-  prepare: logInEverybody,
+  prepare: logInAllUsers,
   visit: logInSilently,
 };

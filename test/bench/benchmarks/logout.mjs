@@ -2,7 +2,7 @@ import { noPostgres } from "../../support/servers/postgres.mjs";
 import { noRedis } from "../../support/servers/redis.mjs";
 import { runLogout } from "../runner/logout.mjs";
 
-/** How long it takes to end a thousand sessions of one user, and whether a login takes longer if there are many. */
+/** Measures how long it takes to end 1,000 sessions of one user, and how many sessions slow down a login. */
 export const logout = {
   name: "logout",
   missing: noRedis || noPostgres,

@@ -2,11 +2,13 @@ import { getAccount, logInOnce } from "../runner/visit.mjs";
 
 const session = "idle";
 
-/** The same where portalAuth() mounts the session: its idle limit is made by hand as express-session offers it. */
+/**
+ * Measures a request where portalAuth() mounts the session. By hand, express-session has a similar idle
+ * timeout.
+ */
 export const ownSession = {
   name: "own-session",
-  title:
-    "GET /account, logged in; sessions with an idle limit: mounted by portalAuth(), or by hand with rolling",
+  title: "GET /account of a signed-in user; sessions have an idle timeout, by portalAuth() or by rolling",
   unit: "request",
   programs: [
     { name: "hand-written", file: "hand-written.mjs", settings: { session } },

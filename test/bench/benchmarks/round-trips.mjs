@@ -2,7 +2,9 @@ import { noPostgres } from "../../support/servers/postgres.mjs";
 import { noRedis } from "../../support/servers/redis.mjs";
 import { runRoundTrips } from "../runner/round-trips/round-trips.mjs";
 
-/** How often each kind of request calls the store, and that no number grows with the number of sessions. */
+/**
+ * Counts the calls of the store for each kind of request, and checks that they do not grow with the sessions.
+ */
 export const roundTrips = {
   name: "round-trips",
   missing: noRedis || noPostgres,

@@ -1,13 +1,13 @@
 import { noRedis } from "../../support/servers/redis.mjs";
+import { pauseRepeatedly } from "../runner/storm/faults.mjs";
 import { runStorm } from "../runner/storm/storm.mjs";
-import { standStillAgainAndAgain } from "../runner/storm/trouble.mjs";
 
-/** The storm of `refresh`, in which Redis and the processes stand still in turn while the provider answers. */
+/** Runs the storm of `refresh` with a slow provider, while Redis and the processes are paused in turn. */
 export const standstill = {
   name: "standstill",
   missing: noRedis,
   size: { seconds: 300, sessions: 300, processes: 4, rate: 60 },
-  /** Beside all the others it must not take most of their time. */
+  /** A shorter run if all benchmarks run. */
   sizeAmongAll: { seconds: 60 },
-  run: (size) => runStorm({ ...size, name: "standstill", trouble: standStillAgainAndAgain, oneWayMs: 500 }),
+  run: (size) => runStorm({ ...size, name: "standstill", injectFaults: pauseRepeatedly, oneWayMs: 500 }),
 };

@@ -1,24 +1,24 @@
 import express from "express";
 import expressSession from "express-session";
 import * as client from "openid-client";
-import { redisStore } from "./redis-store.mjs";
+import { createRedisStore } from "./redis-store.mjs";
 import { serve } from "./serve.mjs";
 import { SESSIONS } from "./sessions.mjs";
 
-/** What a careful developer writes by the README of openid-client. */
+/** The application that a careful developer writes with the README of openid-client. */
 await serve(async ({ session, store, issuer, clientId, clientSecret, redirectUri }) => {
-  const portal = await client.discovery(
+  const provider = await client.discovery(
     new URL(issuer),
     clientId,
     undefined,
     client.ClientSecretPost(clientSecret),
-    { execute: [client.allowInsecureRequests] }, // http, as the portal is on loopback here
+    { execute: [client.allowInsecureRequests] }, // http, because the provider is on loopback here
   );
 
   const app = express();
-  app.use(expressSession({ ...SESSIONS[session], ...(store && { store: await redisStore(store) }) }));
+  app.use(expressSession({ ...SESSIONS[session], ...(store && { store: await createRedisStore(store) }) }));
 
-  // before the two routes of the login, which it would have to pass otherwise
+  // This route comes first, so that its requests do not pass the two routes of the login.
   app.get("/account", requireUser, (req, res) => {
     res.json({ sub: req.session.user.claims.sub });
   });
@@ -28,7 +28,7 @@ await serve(async ({ session, store, issuer, clientId, clientSecret, redirectUri
     const state = client.randomState();
     const nonce = client.randomNonce();
     req.session.login = { code_verifier, state, nonce };
-    const url = client.buildAuthorizationUrl(portal, {
+    const url = client.buildAuthorizationUrl(provider, {
       redirect_uri: redirectUri,
       scope: "openid",
       code_challenge: await client.calculatePKCECodeChallenge(code_verifier),
@@ -41,7 +41,7 @@ await serve(async ({ session, store, issuer, clientId, clientSecret, redirectUri
 
   app.get("/callback", async (req, res) => {
     const { code_verifier, state, nonce } = req.session.login;
-    const tokens = await client.authorizationCodeGrant(portal, new URL(req.originalUrl, redirectUri), {
+    const tokens = await client.authorizationCodeGrant(provider, new URL(req.originalUrl, redirectUri), {
       pkceCodeVerifier: code_verifier,
       expectedState: state,
       expectedNonce: nonce,
@@ -50,7 +50,7 @@ await serve(async ({ session, store, issuer, clientId, clientSecret, redirectUri
     await new Promise((resolve, reject) => {
       req.session.regenerate((error) => (error ? reject(error) : resolve()));
     });
-    req.session.user = { tokens: kept(tokens), claims: tokens.claims() };
+    req.session.user = { tokens: pickTokens(tokens), claims: tokens.claims() };
     await new Promise((resolve, reject) => {
       req.session.save((error) => (error ? reject(error) : resolve()));
     });
@@ -65,8 +65,8 @@ function requireUser(req, res, next) {
   res.status(401).end();
 }
 
-/** The same members that express-portal-auth keeps, so that a session of both is as long to parse and to hash. */
-function kept({ access_token, token_type, refresh_token, id_token, scope, expires_in }) {
+/** Picks the members that express-portal-auth stores, so that both sessions have the same size. */
+function pickTokens({ access_token, token_type, refresh_token, id_token, scope, expires_in }) {
   const expires_at = Math.floor(Date.now() / 1000) + expires_in;
   return { access_token, token_type, refresh_token, id_token, scope, expires_at };
 }

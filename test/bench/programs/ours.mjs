@@ -1,12 +1,12 @@
 import { pathToFileURL } from "node:url";
 import express from "express";
 import expressSession from "express-session";
-import { redisStore } from "./redis-store.mjs";
+import { createRedisStore } from "./redis-store.mjs";
 import { serve } from "./serve.mjs";
 import { SECRET, SESSIONS } from "./sessions.mjs";
 
-/** What can be switched on, and whatever a guard can demand of a session without asking anybody. */
-const EVERYTHING = {
+/** All optional features, and all requirements of a guard that need no request to the provider. */
+const ALL_FEATURES = {
   options: {
     backchannelLogout: true,
     frontchannelLogout: true,
@@ -18,19 +18,20 @@ const EVERYTHING = {
 };
 
 /**
- * `session` names the settings of the application's own express-session; without it portalAuth() mounts the session.
- * `store` is the address of a Redis; without it everything is kept in memory. With `createsStore` the application's session
- * lies in createStore(), which then holds the login, too. Otherwise it lies in connect-redis or express-session's MemoryStore.
+ * `session` names the options of the application's own express-session. Without it, portalAuth() mounts the
+ * session. `store` is the URL of a Redis. Without it, all data is stored in memory. With `createsStore` the
+ * application's session is in createStore(), which then has the login, too. Otherwise it is in connect-redis
+ * or in express-session's MemoryStore.
  */
 await serve(
   async ({ from, session, createsStore, store, everything, issuer, clientId, clientSecret, redirectUri }) => {
-    const { options, guard } = everything ? EVERYTHING : {};
+    const { options, guard } = everything ? ALL_FEATURES : {};
     const { createStore, portalAuth, requireAuth } = await import(pathToFileURL(`${from}/dist/index.js`));
     const app = express();
     const ownStore = session ? createStore(store ?? "memory:") : store;
     if (session) {
-      const appsStore = createsStore ? ownStore : store && (await redisStore(store));
-      app.use(expressSession({ ...SESSIONS[session], ...(appsStore && { store: appsStore }) }));
+      const appStore = createsStore ? ownStore : store && (await createRedisStore(store));
+      app.use(expressSession({ ...SESSIONS[session], ...(appStore && { store: appStore }) }));
     }
     app.use(
       portalAuth({

@@ -2,16 +2,16 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 
 /**
- * Runs one app in this process, for the runner that forked it: tells where it listens, is told the settings, and from
- * then on answers each message with what it has spent and how many requests it got.
+ * Serves one application in this process, which the runner has forked. Sends the origin to the runner and
+ * receives the settings. Then it replies to each message with its CPU time and its number of requests.
  */
 export async function serve(createApp) {
   const server = createServer();
-  server.keepAliveTimeout = 0; // connections last from round to round
+  server.keepAliveTimeout = 0; // connections stay open between rounds
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const origin = `http://127.0.0.1:${server.address().port}`;
-  const settings = await tell({ origin });
+  const settings = await requestFromRunner({ origin });
 
   let requests = 0;
   server.on("request", () => {
@@ -25,12 +25,12 @@ export async function serve(createApp) {
   process.send({ ready: true });
 }
 
-/** Sends a message to the runner and waits for what it has to say. */
-export async function tell(message) {
-  const answer = once(process, "message");
+/** Sends a message to the runner and waits for its reply. */
+export async function requestFromRunner(message) {
+  const reply = once(process, "message");
   process.send(message);
-  return (await answer)[0];
+  return (await reply)[0];
 }
 
-process.on("disconnect", () => process.exit()); // nothing outlives the runner, however that ends
-process.on("SIGINT", () => {}); // Ctrl-C reaches us as well: the runner sees to it
+process.on("disconnect", () => process.exit()); // the program ends with the runner
+process.on("SIGINT", () => {}); // Ctrl-C reaches this process, too, but the runner stops it

@@ -2,7 +2,10 @@ export const SECRET = "0123456789abcdef0123456789abcdef";
 
 const cookie = { httpOnly: true, sameSite: "lax" };
 
-/** What an app hands to express-session: as little as it may, or what makes sessions end after a day without a request. */
+/**
+ * Options of express-session: the required ones, or those for sessions that expire after a day without a
+ * request.
+ */
 export const SESSIONS = {
   plain: { secret: SECRET, resave: false, saveUninitialized: false, cookie },
   idle: {

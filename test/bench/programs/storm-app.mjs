@@ -2,17 +2,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import express from "express";
 import expressSession from "express-session";
-import { redisStore } from "./redis-store.mjs";
+import { createRedisStore } from "./redis-store.mjs";
 import { serve } from "./serve.mjs";
 import { SECRET, SESSIONS } from "./sessions.mjs";
-import { endOf, fingerprint } from "./tokens.mjs";
+import { createFingerprint, getExpiry } from "./tokens.mjs";
 
-/** One process of the app in the storm. The address says what a request does, the answer what it met. */
+/**
+ * One process of the application in the storm. The query says what a request does, the response what it
+ * found.
+ */
 await serve(async ({ from, processName, session, ...options }) => {
-  signRequests(processName);
+  addProcessHeader(processName);
   const { createStore, portalAuth, requireAuth } = await import(pathToFileURL(`${from}/dist/index.js`));
   const app = express();
-  const stores = { createStore, "connect-redis": redisStore };
+  const stores = { createStore, "connect-redis": createRedisStore };
   const { issuer, store } = options;
   if (session) app.use(expressSession({ ...SESSIONS.plain, store: await stores[session](store) }));
   app.use(portalAuth({ ...options, secret: SECRET }));
@@ -24,15 +27,16 @@ await serve(async ({ from, processName, session, ...options }) => {
 
     const before = await req.portal.tokens();
     const token = await req.portal.accessToken();
-    const millisecondsLeft = endOf(token) - Date.now();
-    const renewed = token !== before.access_token;
-    const refused = useToken ? await useAtPortal(token) : undefined;
+    const millisecondsLeft = getExpiry(token) - Date.now();
+    const isRefreshed = token !== before.access_token;
+    const rejection = useToken ? await findRejection(token) : undefined;
 
     if (waitAfter) await sleep(Number(waitAfter));
     if (add) req.session[add] = processName;
     for (const key of remove?.split(" ") ?? []) delete req.session[key];
     const { refresh_token } = await req.portal.tokens();
-    res.json({ found, renewed, millisecondsLeft, refused, refreshToken: fingerprint(refresh_token) });
+    const refreshToken = createFingerprint(refresh_token);
+    res.json({ found, isRefreshed, millisecondsLeft, rejection, refreshToken });
   });
 
   app.use((error, _req, res, _next) => {
@@ -40,16 +44,18 @@ await serve(async ({ from, processName, session, ...options }) => {
   });
   return app;
 
-  async function useAtPortal(token) {
+  /** Uses the token at the provider. Returns how it was rejected; undefined if it was accepted. */
+  async function findRejection(token) {
     const { status } = await fetch(`${issuer}/userinfo`, { headers: { authorization: `Bearer ${token}` } });
     if (status === 200) return undefined;
-    // a busy machine may have let it lie until it ended, which in whole seconds may be one sooner than it says
-    return Date.now() < endOf(token) - 1000 ? "refused" : "too late";
+    // On a busy machine the token may expire before its use. The provider counts in whole seconds, so it may
+    // expire one second early.
+    return Date.now() < getExpiry(token) - 1000 ? "rejected" : "too late";
   }
 });
 
-/** What this process asks of the portal says that it was this one. */
-function signRequests(processName) {
+/** Adds the name of this process to all its requests to the provider. */
+function addProcessHeader(processName) {
   const { fetch } = globalThis;
   globalThis.fetch = (url, init = {}) => {
     const headers = new Headers(init.headers);

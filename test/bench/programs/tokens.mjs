@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
-/** Enough of a token to know it again, and nothing to use it by. */
-export const fingerprint = (token) =>
+/** Returns a part of the token's hash, which identifies the token and cannot be used in its place. */
+export const createFingerprint = (token) =>
   token && createHash("sha256").update(token).digest("base64url").slice(0, 16);
 
-/** When an access token ends, in epoch milliseconds. */
-export const endOf = (jwt) => JSON.parse(Buffer.from(jwt.split(".")[1], "base64url")).exp * 1000;
+/** Returns when an access token expires, in epoch milliseconds. */
+export const getExpiry = (jwt) => JSON.parse(Buffer.from(jwt.split(".")[1], "base64url")).exp * 1000;

@@ -1,11 +1,11 @@
 import { Agent, request } from "node:http";
 
-const ANSWER_MS = 10_000;
+const RESPONSE_TIMEOUT_MS = 10_000;
 
-/** Connections that stay open, for all browsers of one launch. */
-export const connections = () => new Agent({ keepAlive: true });
+/** Creates an agent whose connections stay open, for all browsers of one launch. */
+export const createAgent = () => new Agent({ keepAlive: true });
 
-/** As little of a browser as logins need: a jar for each origin. */
+/** A minimal browser: it stores the cookies of each origin, and follows no redirects. */
 export class Browser {
   #agent;
   #jars = new Map();
@@ -14,15 +14,15 @@ export class Browser {
     this.#agent = agent;
   }
 
-  /** A browser without a history, except that the person is logged in at this origin. */
-  fresh(origin) {
+  /** Returns a new browser that has only the cookies of this origin. */
+  copyFor(origin) {
     const browser = new Browser(this.#agent);
-    browser.#jars.set(origin, new Map(this.#jar(origin)));
+    browser.#jars.set(origin, new Map(this.#getJar(origin)));
     return browser;
   }
 
-  cookie(origin) {
-    return [...this.#jar(origin)].map((pair) => pair.join("=")).join("; ");
+  getCookie(origin) {
+    return [...this.#getJar(origin)].map((pair) => pair.join("=")).join("; ");
   }
 
   async get(url) {
@@ -34,32 +34,31 @@ export class Browser {
   }
 
   async #send(method, url, body) {
-    const cookie = this.cookie(url.origin);
-    const headers = {
-      ...(cookie && { cookie }),
-      ...(body && { "content-type": "application/x-www-form-urlencoded" }),
-    };
-    const answer = await send(this.#agent, url, { method, headers }, body);
-    const jar = this.#jar(url.origin);
-    for (const line of answer.headers["set-cookie"] ?? []) {
+    const cookie = this.getCookie(url.origin);
+    const headers = {};
+    if (cookie) headers.cookie = cookie;
+    if (body) headers["content-type"] = "application/x-www-form-urlencoded";
+    const response = await send(this.#agent, url, { method, headers }, body);
+    const jar = this.#getJar(url.origin);
+    for (const line of response.headers["set-cookie"] ?? []) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
       if (value) jar.set(name, value);
       else jar.delete(name);
     }
-    const { location } = answer.headers;
-    return { ...answer, url, location: location && new URL(location, url) };
+    const { location } = response.headers;
+    return { ...response, url, location: location && new URL(location, url) };
   }
 
-  #jar(origin) {
+  #getJar(origin) {
     if (!this.#jars.has(origin)) this.#jars.set(origin, new Map());
     return this.#jars.get(origin);
   }
 }
 
-/** One request and its whole answer. */
+/** Sends one request and waits for the whole response. */
 export function send(agent, url, options, body) {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { ...options, agent, timeout: ANSWER_MS }, (response) => {
+    const sent = request(url, { ...options, agent, timeout: RESPONSE_TIMEOUT_MS }, (response) => {
       const { statusCode: status, headers } = response;
       let text = "";
       response.setEncoding("latin1").on("data", (chunk) => {
@@ -68,7 +67,7 @@ export function send(agent, url, options, body) {
       response.on("end", () => resolve({ status, headers, text }));
       response.on("error", reject);
     });
-    sent.on("timeout", () => sent.destroy(new Error(`no answer from ${url}`)));
+    sent.on("timeout", () => sent.destroy(new Error(`no response from ${url}`)));
     sent.on("error", reject);
     sent.end(body);
   });

@@ -1,13 +1,13 @@
 import { startRedis } from "../../support/servers/redis.mjs";
-import { connections } from "./browser.mjs";
+import { createAgent } from "./browser.mjs";
 import { Program } from "./process.mjs";
 
-/** As which the apps are known to the portal. */
+/** The client that the provider knows, for all applications. */
 export const CLIENT = { clientId: "bench-app", clientSecret: "the-client-secret-of-the-bench-app" };
 
-/** What is started together and stopped together: programs, the client's connections to them, and a Redis if asked for. */
+/** Programs that start and stop together, with the client's connections to them, and a Redis if necessary. */
 export class Launch {
-  agent = connections();
+  agent = createAgent();
   #profile;
   #programs = [];
   #redis;
@@ -16,11 +16,11 @@ export class Launch {
     this.#profile = profile;
   }
 
-  /** Resolves to `[program, firstWord]`. Only what is measured gets a profile. */
+  /** Starts a program. Returns `[program, firstMessage]`. Only measured programs get a profile. */
   async start(file, { measured = false } = {}) {
-    const [program, firstWord] = await Program.start(file, measured ? { profile: this.#profile } : {});
+    const [program, firstMessage] = await Program.start(file, measured ? { profile: this.#profile } : {});
     this.#programs.push(program);
-    return [program, firstWord];
+    return [program, firstMessage];
   }
 
   async startRedis() {

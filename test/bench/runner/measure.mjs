@@ -2,11 +2,11 @@ import { Browser } from "./browser.mjs";
 import { CLIENT, Launch } from "./launch.mjs";
 
 /**
- * Runs the programs side by side. Returns for each program its CPU microseconds per unit (a request or a login), one
- * figure a round; the figures at one index were taken one after the other.
+ * Runs the programs side by side. Returns a list for each program: in each round, its CPU time in
+ * microseconds per unit (a request or a login). Figures with the same index are from the same round.
  *
- * The programs are launched anew several times: two processes of the same program differ by some hundredths for as long
- * as they live, by where the compiler and the memory happen to settle, which rounds alone would never show.
+ * The programs are launched several times. Two processes of the same program differ by some hundredths while
+ * they live, because of the compiler and the layout of the memory. More rounds alone would never show that.
  */
 export async function measure(benchmark, size) {
   const figures = benchmark.programs.map(() => []);
@@ -14,11 +14,11 @@ export async function measure(benchmark, size) {
     const { apps, stop } = await launchAll(benchmark, size);
     try {
       for (const app of apps) await benchmark.prepare(app);
-      // The compiler needs thousands of requests to settle. The first rounds run like all others and do not count:
-      // to warm up one program after the other would let the first grow cold again.
+      // The compiler needs thousands of requests to settle, so the first rounds do not count. They alternate
+      // the programs like all rounds, so that no program is idle for long.
       for (let round = -size.warmUp; round < size.rounds; round += 1) {
-        for (const app of shuffled(apps)) {
-          const figure = await spent(benchmark, app, size.requests);
+        for (const app of shuffle(apps)) {
+          const figure = await measureRound(benchmark, app, size.requests);
           if (round >= 0) figures[app.index].push(figure);
         }
       }
@@ -39,12 +39,13 @@ async function launchAll(benchmark, { from, profile }) {
       const [program, { origin }] = await launch.start(file, { measured: true });
       apps.push({ index, name, program, origin, agent, browser: new Browser(agent) });
     }
-    const [portal] = await launch.start("portal.mjs");
+    const [provider] = await launch.start("provider.mjs");
     const redirectUris = apps.map(({ origin }) => `${origin}/callback`);
-    const { issuer } = await portal.ask({ ...CLIENT, redirectUris, from });
+    const { issuer } = await provider.request({ ...CLIENT, redirectUris, from });
     for (const app of apps) {
       app.issuer = issuer;
-      await app.program.ask({ ...benchmark.programs[app.index].settings, ...CLIENT, store, issuer, from });
+      const { settings } = benchmark.programs[app.index];
+      await app.program.request({ ...settings, ...CLIENT, store, issuer, from });
     }
     return { apps, stop: () => launch.stop() };
   } catch (error) {
@@ -53,33 +54,36 @@ async function launchAll(benchmark, { from, profile }) {
   }
 }
 
-/** CPU microseconds per unit, all threads of the program's process, the operating system's work for it included. */
-async function spent(benchmark, app, units) {
-  const before = await app.program.ask("what have you spent?");
+/**
+ * Measures one round of one program. The CPU time includes all threads of its process and the operating
+ * system's work for it.
+ */
+async function measureRound(benchmark, app, units) {
+  const before = await app.program.request("usage");
   await load(benchmark, app, units);
-  const after = await app.program.ask("and now?");
-  const answered = after.requests - before.requests;
+  const after = await app.program.request("usage");
+  const received = after.requests - before.requests;
   const expected = units * benchmark.requestsPerUnit;
-  if (answered !== expected) throw new Error(`${app.name}: ${answered} requests instead of ${expected}`);
+  if (received !== expected) throw new Error(`${app.name}: ${received} requests instead of ${expected}`);
   return (after.cpuMicroseconds - before.cpuMicroseconds) / units;
 }
 
-/** So many visits, a few of them at any moment. */
+/** Makes the given number of visits, `atOnce` of them at the same time. */
 async function load({ visit, atOnce }, app, units) {
-  let left = units;
+  let remaining = units;
   const visitor = async () => {
-    while (left > 0) {
-      left -= 1;
+    while (remaining > 0) {
+      remaining -= 1;
       await visit(app);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, visitor));
 }
 
-/** Who goes first in a round has the colder machine: nobody is always first. */
-function shuffled(apps) {
+/** Returns a random order, because the first program of a round has the colder machine. */
+function shuffle(apps) {
   return apps
-    .map((app) => ({ app, place: Math.random() }))
-    .sort((a, b) => a.place - b.place)
+    .map((app) => ({ app, position: Math.random() }))
+    .sort((a, b) => a.position - b.position)
     .map(({ app }) => app);
 }

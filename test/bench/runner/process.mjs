@@ -2,64 +2,64 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-const ANSWER_MS = 30_000;
-const EXIT_MS = 5_000;
-const MOST_STDERR = 10_000;
+const REPLY_TIMEOUT_MS = 30_000;
+const EXIT_TIMEOUT_MS = 5_000;
+const MAX_STDERR_CHARACTERS = 10_000;
 
-const alive = new Set();
+const runningChildren = new Set();
 
-/** At once, and without asking: for when the runner itself must go. */
+/** Kills all programs at once, for the case that the runner itself must end. */
 export function killAll() {
-  for (const child of alive) child.kill("SIGKILL");
+  for (const child of runningChildren) child.kill("SIGKILL");
 }
 
-/** A program in a process of its own, and the talk with it. */
+/** A program in its own process. It exchanges messages with the runner. */
 export class Program {
   #child;
   #name;
   #stderr = "";
-  #gone;
+  #exited;
 
-  /** Resolves when the program has said its first word, to `[program, firstWord]`. */
+  /** Starts a program and waits for its first message. Returns `[program, firstMessage]`. */
   static async start(file, { profile } = {}) {
     const program = new Program(file, profile);
-    return [program, await program.#hear()];
+    return [program, await program.#receive()];
   }
 
   constructor(file, profile) {
     this.#name = file;
     this.#child = fork(fileURLToPath(new URL(`../programs/${file}`, import.meta.url)), {
-      env: environment(),
+      env: createEnvironment(),
       execArgv: profile ? ["--cpu-prof", `--cpu-prof-dir=${profile}`] : [],
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
-    alive.add(this.#child);
+    runningChildren.add(this.#child);
     this.#child.stderr.setEncoding("utf8").on("data", (text) => {
-      this.#stderr = (this.#stderr + text).slice(-MOST_STDERR); // told only if the program fails
+      this.#stderr = (this.#stderr + text).slice(-MAX_STDERR_CHARACTERS); // shown only if the program fails
     });
-    this.#gone = once(this.#child, "exit").then(() => alive.delete(this.#child));
+    this.#exited = once(this.#child, "exit").then(() => runningChildren.delete(this.#child));
   }
 
-  /** Sends a message and waits for the answer. */
-  async ask(message) {
-    const answer = this.#hear();
+  /** Sends a message and waits for the reply. */
+  async request(message) {
+    const reply = this.#receive();
     this.#child.send(message);
-    return answer;
+    return reply;
   }
 
-  async #hear() {
+  async #receive() {
     let timer;
-    const failed = (why) => new Error(`${this.#name} ${why}\n${this.#stderr}`);
-    const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(failed("does not answer")), ANSWER_MS);
+    const createError = (problem) => new Error(`${this.#name} ${problem}\n${this.#stderr}`);
+    const timeout = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(createError("does not reply")), REPLY_TIMEOUT_MS);
     });
-    const gone = this.#gone.then(() => Promise.reject(failed("has ended")));
+    const exit = this.#exited.then(() => Promise.reject(createError("has ended")));
     try {
-      const [answer] = await Promise.race([once(this.#child, "message"), gone, late]);
-      return answer;
+      const [message] = await Promise.race([once(this.#child, "message"), exit, timeout]);
+      return message;
     } finally {
       clearTimeout(timer);
-      gone.catch(() => {}); // its end is good news by then
+      exit.catch(() => {}); // after the reply, the end of the program is expected
     }
   }
 
@@ -67,25 +67,25 @@ export class Program {
     this.#child.kill(name);
   }
 
-  /** Ends the program at once, whatever it is doing. */
+  /** Ends the program immediately with SIGKILL. */
   async kill() {
     this.#child.kill("SIGKILL");
-    await this.#gone;
+    await this.#exited;
   }
 
-  /** Lets the program end by itself, which a profile needs to be written. */
+  /** Lets the program end normally, so that it can write its profile. */
   async stop() {
     if (this.#child.connected) this.#child.disconnect();
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), EXIT_MS);
-    await this.#gone;
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), EXIT_TIMEOUT_MS);
+    await this.#exited;
     clearTimeout(timer);
   }
 }
 
-/** The caller's, as in production, and without what would configure the programs behind the runner's back. */
-function environment() {
-  const foreign = Object.entries(process.env).filter(
+/** Returns the runner's environment as in production, without variables that would configure the programs. */
+function createEnvironment() {
+  const unrelated = Object.entries(process.env).filter(
     ([name]) => !/^(PORTAL_|SESSION_|TOKEN_|NODE_|DEBUG$)/.test(name),
   );
-  return { ...Object.fromEntries(foreign), NODE_ENV: "production" };
+  return { ...Object.fromEntries(unrelated), NODE_ENV: "production" };
 }

@@ -1,11 +1,12 @@
-/** The figures of one benchmark, as lines to read: the first program is what the others are compared with. */
+/** Formats the figures of one comparison. All programs are compared with the first one. */
 export function report({ name, title, unit, programs }, { launches, rounds, requests }, figures) {
   const [base] = figures;
   const lines = programs.map((program, index) => {
-    const own = figures[index];
-    const start = `  ${program.name.padEnd(20)} ${quantile(own, 0.5).toFixed(1).padStart(9)} µs`;
+    const programFigures = figures[index];
+    const median = quantile(programFigures, 0.5).toFixed(1).padStart(9);
+    const start = `  ${program.name.padEnd(20)} ${median} µs`;
     if (index === 0) return start;
-    const ratios = own.map((figure, round) => figure / base[round]);
+    const ratios = programFigures.map((figure, round) => figure / base[round]);
     const [low, middle, high] = [0.25, 0.5, 0.75].map((q) => quantile(ratios, q));
     const quartiles = `${low.toFixed(3)} to ${high.toFixed(3)}`;
     return `${start}   ${middle.toFixed(3)}   ${quartiles}${verdict(program.target, middle)}`;
@@ -22,10 +23,11 @@ export function report({ name, title, unit, programs }, { launches, rounds, requ
 const verdict = (target, ratio) =>
   target ? `   target: at most ${target.toFixed(2)}, ${ratio <= target ? "met" : "missed"}` : "";
 
-/** Between two figures it is interpolated, so that the median of an even number of rounds is the usual one. */
+/** Returns a quantile. Between two figures it is interpolated, as for the usual median of an even number. */
 export function quantile(figures, q) {
   const sorted = figures.toSorted((a, b) => a - b);
-  const place = (sorted.length - 1) * q;
-  const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
-  return below + (above - below) * (place - Math.floor(place));
+  const position = (sorted.length - 1) * q;
+  const below = sorted[Math.floor(position)];
+  const above = sorted[Math.ceil(position)];
+  return below + (above - below) * (position - Math.floor(position));
 }

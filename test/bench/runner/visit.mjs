@@ -1,71 +1,74 @@
-import { EVERYBODY } from "../programs/people.mjs";
+import { BENCH_USERS } from "../programs/users.mjs";
 import { send } from "./browser.mjs";
 
-const PERSON = { sub: "amara-okafor" };
-const MOST_STEPS = 10;
+const USER = { sub: "amara-okafor" };
+const MAX_STEPS = 10;
 
 /**
- * A login as a person does it, so that the session holds exactly what a login stores, whatever that will be; afterwards
- * the portal knows this browser.
+ * Signs a user in with a real login, so that the session has exactly the data that a login stores. Afterwards
+ * the user is also signed in at the provider in this browser.
  */
 export async function logInOnce(app) {
   await logIn(app, app.browser);
   app.account = new URL("/account", app.origin);
-  app.headers = { accept: "application/json", cookie: app.browser.cookie(app.origin) };
+  app.headers = { accept: "application/json", cookie: app.browser.getCookie(app.origin) };
   const { status, text } = await getAccount(app);
-  if (text !== JSON.stringify(PERSON)) throw new Error(`${app.name}: /account answered ${status} ${text}`);
+  if (text !== JSON.stringify(USER)) throw new Error(`${app.name}: /account answered ${status} ${text}`);
 }
 
-/** A request of somebody who is logged in. */
+/** Requests the guarded route as a signed-in user. */
 export async function getAccount({ name, agent, account, headers }) {
-  const answer = await send(agent, account, { headers });
-  if (answer.status !== 200) throw new Error(`${name}: /account answered ${answer.status}`);
-  return answer;
+  const response = await send(agent, account, { headers });
+  if (response.status !== 200) throw new Error(`${name}: /account answered ${response.status}`);
+  return response;
 }
 
-const browsersAt = new Map();
+const browsersByIssuer = new Map();
 
-/** Many people, as what an app keeps of one person grows with their logins. Afterwards the portal knows all of them. */
-export async function logInEverybody(app) {
-  if (!browsersAt.has(app.issuer)) browsersAt.set(app.issuer, await browsersOfAll(app));
-  app.browsers = [...browsersAt.get(app.issuer)];
+/**
+ * Signs many users in at the provider, each in one browser. With one user, the data that an application
+ * stores for this user would grow with each login.
+ */
+export async function logInAllUsers(app) {
+  if (!browsersByIssuer.has(app.issuer)) browsersByIssuer.set(app.issuer, await createBrowsers(app));
+  app.browsers = [...browsersByIssuer.get(app.issuer)];
 }
 
-async function browsersOfAll(app) {
+async function createBrowsers(app) {
   const browsers = [];
-  for (const person of EVERYBODY) {
-    const browser = app.browser.fresh(app.origin);
-    await logIn(app, browser, person);
+  for (const user of BENCH_USERS) {
+    const browser = app.browser.copyFor(app.origin);
+    await logIn(app, browser, user);
     browsers.push(browser);
   }
   return browsers;
 }
 
-/** A login of somebody whom the portal knows, by a browser that the app has not seen; it is another person's turn each time. */
+/** Signs in the next user, who is signed in at the provider, in a browser that is new to the application. */
 export async function logInSilently(app) {
   const browser = app.browsers.shift();
   app.browsers.push(browser);
-  await logIn(app, browser.fresh(app.issuer));
+  await logIn(app, browser.copyFor(app.issuer));
 }
 
 const isCallback = ({ pathname }) => pathname === "/callback";
 
-/** From /login to the answer of /callback. */
-export async function logIn({ name, origin, login = "/login" }, browser, person = PERSON) {
-  let answer = await browser.get(new URL(login, origin));
-  for (let steps = 0; steps < MOST_STEPS; steps += 1) {
-    const { url, status, location } = answer;
+/** Follows a login from /login to the response of /callback. */
+export async function logIn({ name, origin, login = "/login" }, browser, user = USER) {
+  let response = await browser.get(new URL(login, origin));
+  for (let steps = 0; steps < MAX_STEPS; steps += 1) {
+    const { url, status, location } = response;
     if (isCallback(url)) {
       if (status !== 303) throw new Error(`${name}: /callback answered ${status}`);
       return;
     }
-    // of several processes any may answer the callback, as behind a load balancer: this one does
+    // Any of several processes may serve the callback, as behind a load balancer. Here this one does.
     if (location)
-      answer = await browser.get(
+      response = await browser.get(
         isCallback(location) ? new URL(location.pathname + location.search, origin) : location,
       );
-    else if (url.pathname === "/portal/login" && status === 200) answer = await browser.post(url, person);
+    else if (url.pathname === "/portal/login" && status === 200) response = await browser.post(url, user);
     else throw new Error(`${name}: ${url.pathname} answered ${status}`);
   }
-  throw new Error(`${name}: never came to the callback`);
+  throw new Error(`${name}: the login never reached the callback`);
 }

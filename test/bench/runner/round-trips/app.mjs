@@ -3,29 +3,33 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import express from "express";
 import expressSession from "express-session";
-import { EVERYBODY } from "../../programs/people.mjs";
 import { SECRET, SESSIONS } from "../../programs/sessions.mjs";
-import { Browser, connections, send } from "../browser.mjs";
+import { BENCH_USERS } from "../../programs/users.mjs";
+import { Browser, createAgent, send } from "../browser.mjs";
 import { logIn } from "../visit.mjs";
 
-/** Who keeps the session. The login records lie in the store of the place in any case. */
-export const KEEPERS = {
+const TOKEN_SECONDS = 600;
+
+/** The kinds of sessions. The login records are in the store of the server in any case. */
+const SESSION_KINDS = {
   "own session": () => ({}),
-  "the application's session in createStore()": async (place, { createStore }) => ({
-    appsStore: createStore(place.store),
-    isOurs: true,
+  "the application's session in createStore()": async (storeServer, { createStore }) => ({
+    appStore: createStore(storeServer.store),
+    isCreatedStore: true,
   }),
-  "the application's session in connect-redis": async (place) => ({ appsStore: await place.appsStore() }),
+  "the application's session in connect-redis": async (storeServer) => ({
+    appStore: await storeServer.createAppStore(),
+  }),
 };
 
-/** An app in this process, at a portal in this process, with one guarded route and two ways out. */
-export async function startApp({ from, place, keeper, backchannelLogout }) {
+/** Starts an application and a provider in this process. Returns the requests that a row can make. */
+export async function startApp({ from, storeServer, sessionKind, backchannelLogout }) {
   const load = (path) => import(pathToFileURL(join(from, "dist", path)).href);
-  const { createStore, portalAuth, requireAuth } = await load("index.js");
+  const library = await load("index.js");
   const { fakeClock, loginAs, startTestProvider } = await load("testing/index.js");
-  const portal = await startTestProvider({
+  const provider = await startTestProvider({
     document: "full",
-    users: EVERYBODY,
+    users: BENCH_USERS,
     accessTokenSeconds: TOKEN_SECONDS,
   });
   const clock = fakeClock();
@@ -33,19 +37,44 @@ export async function startApp({ from, place, keeper, backchannelLogout }) {
   const server = app.listen(0, "127.0.0.1");
   await once(server, "listening");
   const origin = `http://127.0.0.1:${server.address().port}`;
-  const { appsStore, isOurs = false } = await KEEPERS[keeper](place, { createStore });
-  if (appsStore) app.use(expressSession({ ...SESSIONS.plain, store: appsStore }));
-  const auth = portalAuth({
-    ...portal.options,
+  const { appStore, isCreatedStore = false } = await SESSION_KINDS[sessionKind](storeServer, library);
+  if (appStore) app.use(expressSession({ ...SESSIONS.plain, store: appStore }));
+  const auth = library.portalAuth({
+    ...provider.options,
     redirectUri: `${origin}/callback`,
     secret: SECRET,
-    store: isOurs ? undefined : place.store,
+    store: isCreatedStore ? undefined : storeServer.store,
     backchannelLogout,
     clock,
   });
   app.use(auth);
+  addRoutes(app, library, appStore && !isCreatedStore);
+  const agent = createAgent();
+  const request = (browser, method, path) =>
+    requestPath({ agent, origin, sessionKind }, browser, method, path);
+  return {
+    newBrowser: () => new Browser(agent),
+    logIn: (browser, user) => logIn({ name: sessionKind, origin, login: "/log-in-again" }, browser, user),
+    loginAs: (user) => loginAs(app, { ...user, sid: `sid-of-${user.sub}` }),
+    get: (browser, path) => request(browser, "GET", path),
+    post: (browser, path) => request(browser, "POST", path),
+    expireTokens: () => clock.advance(TOKEN_SECONDS),
+    async stop() {
+      agent.destroy();
+      server.closeAllConnections();
+      server.close();
+      await auth.close();
+      if (isCreatedStore) await appStore.close();
+      await appStore?.client?.close();
+      await provider.close();
+    },
+  };
+}
+
+/** Adds the routes of all rows. `/account` returns the key of the record that has the login. */
+function addRoutes(app, { requireAuth }, hasLoginRecord) {
   app.get("/account", requireAuth(), (req, res) => {
-    res.json({ record: appsStore && !isOurs ? `l:${req.session.portal.login_id}` : `s:${req.sessionID}` });
+    res.json({ record: hasLoginRecord ? `l:${req.session.portal.login_id}` : `s:${req.sessionID}` });
   });
   app.get("/token", requireAuth(), async (req, res) => {
     await req.portal.accessToken();
@@ -53,35 +82,15 @@ export async function startApp({ from, place, keeper, backchannelLogout }) {
   });
   app.get("/log-in-again", (req) => req.portal.login({ authorizationParams: { prompt: "login" } }));
   app.post("/leave", (req) => req.portal.logout({ everywhere: "everywhere" in req.query }));
-  const agent = connections();
-  return {
-    newBrowser: () => new Browser(agent),
-    logIn: (browser, person) => logIn({ name: keeper, origin, login: "/log-in-again" }, browser, person),
-    loginAs: (person) => loginAs(app, { ...person, sid: `sid-of-${person.sub}` }),
-    get: (browser, path) => ask(browser, "GET", path),
-    post: (browser, path) => ask(browser, "POST", path),
-    expireTokens: () => clock.advance(TOKEN_SECONDS),
-    async stop() {
-      agent.destroy();
-      server.closeAllConnections();
-      server.close();
-      await auth.close();
-      if (isOurs) await appsStore.close();
-      await appsStore?.client?.close();
-      await portal.close();
-    },
-  };
-
-  async function ask(browser, method, path) {
-    const headers = {
-      accept: "application/json",
-      cookie: browser.cookie(origin),
-      "sec-fetch-site": "same-origin",
-    };
-    const { status, text } = await send(agent, new URL(path, origin), { method, headers });
-    if (status !== 200) throw new Error(`${keeper}: ${method} ${path} answered ${status}`);
-    return text === "" ? undefined : JSON.parse(text);
-  }
 }
 
-const TOKEN_SECONDS = 600;
+async function requestPath({ agent, origin, sessionKind }, browser, method, path) {
+  const headers = {
+    accept: "application/json",
+    cookie: browser.getCookie(origin),
+    "sec-fetch-site": "same-origin",
+  };
+  const { status, text } = await send(agent, new URL(path, origin), { method, headers });
+  if (status !== 200) throw new Error(`${sessionKind}: ${method} ${path} answered ${status}`);
+  return text === "" ? undefined : JSON.parse(text);
+}

@@ -1,24 +1,25 @@
 import pg from "pg";
-import { untilSilent } from "./silence.mjs";
+import { waitUntilSilent } from "./silence.mjs";
 
-/** A Pool that remembers the statements that it was asked for. */
+/** A Pool that records its statements. */
 export class CountingPool extends pg.Pool {
   statements = [];
 
-  query(...given) {
-    if (!isSweep(given[0])) this.statements.push(given[0]);
-    return super.query(...given);
+  query(...args) {
+    if (!isSweep(args[0])) this.statements.push(args[0]);
+    return super.query(...args);
   }
 }
 
-/** Expired rows are deleted once a minute, by whichever write comes then. */
+/** Once a minute a write also deletes expired rows. That statement does not belong to the request. */
 const isSweep = (statement) => statement.includes("ctid");
 
 /** Counts the statements of some work. */
 export async function countAtPool(pool, work) {
   pool.statements = [];
   await work();
-  await untilSilent(pool.statements);
+  await waitUntilSilent(pool.statements);
   const reads = pool.statements.filter((statement) => /^\s*SELECT/.test(statement)).length;
-  return { reads, writes: pool.statements.length - reads, appsReads: 0, appsWrites: 0, inside: 0 };
+  const writes = pool.statements.length - reads;
+  return { reads, writes, appReads: 0, appWrites: 0, scriptCommands: 0 };
 }

@@ -1,66 +1,68 @@
-/** What each row may cost at most: round trips for the login, and for a session in a store of ours. */
+/** The maximum of round trips in each row: for the login, and for a session in createStore(). */
 const TARGETS = {
   "login in a new browser": { writes: 5 },
   "login after such a logout": { writes: 5 },
   "login over a session": { writes: 6 }, // the old session is removed
   "guarded request": { reads: 1, writes: 0 },
-  "guarded request, end is due": { writes: 2 },
+  "guarded request that extends the session": { writes: 2 },
 };
 
-/** With back-channel logout the provider's session has a list of its own, which these write as well. */
+/** With back-channel logout, these rows also write the list of the provider's session. */
 const WITH_BACKCHANNEL_LOGOUT = {
   ...TARGETS,
   "login after such a logout": { writes: 6 },
   "login over a session": { writes: 7 },
-  "guarded request, end is due": { writes: 3 },
+  "guarded request that extends the session": { writes: 3 },
 };
 
-const isForeign = (keeper) => keeper.endsWith("connect-redis");
+const isOtherStore = (sessionKind) => sessionKind.endsWith("connect-redis");
 
-/** Only a logout everywhere may cost more if the user has more logins. */
-const mayGrow = (row, logins, otherLogins) => row === "logout everywhere" && logins !== otherLogins;
+/** Only a logout on all devices may need more calls if the user has more logins. */
+const mayGrow = (row, logins, otherLogins) => row === "logout on all devices" && logins !== otherLogins;
 
-/** The rows of one kind, as lines to read. */
-export function reportKind(kind, scales, counted) {
-  const rows = Object.keys(counted[0]).map((row) => reportRow(kind, row, scales, counted));
-  const { server, keeper, backchannelLogout } = kind;
-  const title = `  ${keeper}, ${server}${backchannelLogout ? ", with back-channel logout" : ""}`;
+/** Formats the rows of one kind of session in one store. */
+export function reportKind(kind, scales, counts) {
+  const rows = Object.keys(counts[0]).map((row) => reportRow(kind, row, scales, counts));
+  const { serverName, sessionKind, backchannelLogout } = kind;
+  const title = `  ${sessionKind}, ${serverName}${backchannelLogout ? ", with back-channel logout" : ""}`;
   return {
     text: ["", title, ...rows.map(({ text }) => text)].join("\n"),
-    held: rows.every(({ held }) => held),
+    isMet: rows.every(({ isMet }) => isMet),
   };
 }
 
-function reportRow({ keeper, backchannelLogout }, row, scales, counted) {
-  const sums = counted.map((rows) => rows[row]);
+function reportRow({ sessionKind, backchannelLogout }, row, scales, counts) {
+  const sums = counts.map((rows) => rows[row]);
   const target = (backchannelLogout ? WITH_BACKCHANNEL_LOGOUT : TARGETS)[row];
-  const isMet = !target || sums.every((sum) => holds(sum, target));
+  const isTargetMet = !target || sums.every((sum) => isWithin(sum, target));
   const grows = sums.some(
     (sum, n) => isMore(sum, sums[0]) && !mayGrow(row, scales[n].logins, scales[0].logins),
   );
-  const verdicts = [
-    ...(target ? [`target: at most ${wanted(target)}, ${isMet ? "met" : "missed"}`] : []),
-    ...(grows ? ["it grows, missed"] : []),
-  ];
-  const [first, ...more] = [...new Set(sums.map((sum) => cell(keeper, sum)))];
+  const verdicts = [];
+  if (target) verdicts.push(`target: at most ${formatTarget(target)}, ${isTargetMet ? "met" : "missed"}`);
+  if (grows) verdicts.push("it grows, missed");
+  const texts = new Set(sums.map((sum) => formatSum(sessionKind, sum)));
+  const [first, ...others] = texts;
   const lines = [
-    [`    ${row.padEnd(28)} ${first}`, ...verdicts].join("   "),
-    ...more.map((text) => `${"".padEnd(33)}${text}`),
+    [`    ${row.padEnd(ROW_WIDTH)} ${first}`, ...verdicts].join("   "),
+    ...others.map((text) => `${"".padEnd(ROW_WIDTH + 5)}${text}`),
   ];
-  return { text: lines.join("\n"), held: isMet && !grows };
+  return { text: lines.join("\n"), isMet: isTargetMet && !grows };
 }
+
+const ROW_WIDTH = 42;
 
 const isMore = (sum, first) => Object.keys(sum).some((name) => sum[name] > first[name]);
 
-const holds = (sum, target) => Object.entries(target).every(([name, most]) => sum[name] <= most);
+const isWithin = (sum, target) => Object.entries(target).every(([name, maximum]) => sum[name] <= maximum);
 
-const wanted = (target) =>
+const formatTarget = (target) =>
   Object.entries(target)
-    .map(([name, most]) => `${most} ${name}`)
+    .map(([name, maximum]) => `${maximum} ${name}`)
     .join(", ");
 
-function cell(keeper, { reads, writes, appsReads, appsWrites, inside }) {
-  const apps = isForeign(keeper) ? `, the application's store ${appsReads} + ${appsWrites}` : "";
-  const commands = inside > 0 ? ` (${inside} commands)` : "";
-  return `${reads} + ${writes}${commands}${apps}`;
+function formatSum(sessionKind, { reads, writes, appReads, appWrites, scriptCommands }) {
+  const app = isOtherStore(sessionKind) ? `, the application's store ${appReads} + ${appWrites}` : "";
+  const commands = scriptCommands > 0 ? ` (${scriptCommands} commands)` : "";
+  return `${reads} + ${writes}${commands}${app}`;
 }

@@ -1,22 +1,25 @@
-import { EVERYBODY } from "../../programs/people.mjs";
+import { BENCH_USERS } from "../../programs/users.mjs";
 import { startApp } from "./app.mjs";
-import { postgresPlace, redisPlace } from "./places.mjs";
 import { reportKind } from "./report.mjs";
 import { addLogins, addOthers, countRows } from "./rows.mjs";
+import { startPostgresStore, startRedisStore } from "./store-servers.mjs";
 
-const [somebody, userOfFew, userOfFewLater, userOfMany] = EVERYBODY.slice(10);
+const [warmUpUser, userOfFew, userOfFewLater, userOfMany] = BENCH_USERS.slice(10);
 const FEW_LOGINS = 10;
 
+const REDIS = { serverName: "Redis", startStore: startRedisStore };
+const POSTGRES = { serverName: "PostgreSQL", startStore: startPostgresStore };
+
 const KINDS = [
-  { place: redisPlace, server: "Redis", keeper: "own session" },
-  { place: redisPlace, server: "Redis", keeper: "own session", backchannelLogout: true },
-  { place: redisPlace, server: "Redis", keeper: "the application's session in createStore()" },
-  { place: redisPlace, server: "Redis", keeper: "the application's session in connect-redis" },
-  { place: postgresPlace, server: "PostgreSQL", keeper: "own session" },
-  { place: postgresPlace, server: "PostgreSQL", keeper: "the application's session in createStore()" },
+  { ...REDIS, sessionKind: "own session" },
+  { ...REDIS, sessionKind: "own session", backchannelLogout: true },
+  { ...REDIS, sessionKind: "the application's session in createStore()" },
+  { ...REDIS, sessionKind: "the application's session in connect-redis" },
+  { ...POSTGRES, sessionKind: "own session" },
+  { ...POSTGRES, sessionKind: "the application's session in createStore()" },
 ];
 
-/** Counts every row with few and with many logins of the user, among few and among many sessions of others. */
+/** Counts all rows with few and many logins of the user, and with few and many sessions of other users. */
 export async function runRoundTrips({ from, sessions }) {
   const few = Math.ceil(sessions / 100);
   const scales = [
@@ -26,37 +29,38 @@ export async function runRoundTrips({ from, sessions }) {
   ];
   const reports = [];
   for (const kind of KINDS) reports.push(reportKind(kind, scales, await countKind(kind, scales, from)));
+  const sizes = scales.map(({ logins, others }) => `${logins} logins among ${others} sessions`);
   const title = [
-    "round-trips: reads + writes of the login's store by one request (Redis: and the commands in its scripts)",
-    `each row counted with ${scales.map(({ logins, others }) => `${logins} logins among ${others} sessions`).join(", ")}`,
+    "round-trips: reads + writes of the login's store in one request (with Redis, also commands in scripts)",
+    `each row counted with ${sizes.join(", ")}`,
   ];
   const text = ["", ...title, ...reports.map((report) => report.text)].join("\n");
-  return { text, held: reports.every(({ held }) => held) };
+  return { text, isMet: reports.every(({ isMet }) => isMet) };
 }
 
-async function countKind({ place: startPlace, keeper, backchannelLogout = false }, scales, from) {
-  const place = await startPlace();
+async function countKind({ startStore, sessionKind, backchannelLogout = false }, scales, from) {
+  const storeServer = await startStore();
   try {
-    const app = await startApp({ from, place, keeper, backchannelLogout });
+    const app = await startApp({ from, storeServer, sessionKind, backchannelLogout });
     try {
-      return await countScales({ app, place }, scales);
+      return await countScales({ app, storeServer }, scales);
     } finally {
       await app.stop();
     }
   } finally {
-    await place.stop();
+    await storeServer.stop();
   }
 }
 
 async function countScales(world, scales) {
-  await countRows({ ...world, user: somebody }); // afterwards nothing has to be opened or discovered any more
-  const counted = [];
-  let there = 0;
+  await countRows({ ...world, user: warmUpUser }); // opens the connections and fetches the discovery document
+  const counts = [];
+  let existing = 0;
   for (const { others, user, logins } of scales) {
-    if (others > there) await addOthers(world, there, others);
-    there = others;
+    if (others > existing) await addOthers(world, existing, others);
+    existing = others;
     await addLogins(world, user, logins);
-    counted.push(await countRows({ ...world, user }));
+    counts.push(await countRows({ ...world, user }));
   }
-  return counted;
+  return counts;
 }

@@ -1,73 +1,79 @@
-/** So many changes stay in a session; what is older and was seen to be there is taken back. */
-const KEPT = 4;
+/** How many changes stay in a session. Older ones are removed after a request has found them. */
+const MAX_KEPT = 4;
 
 /**
- * What must be in one session as far as its client was told. Each change is a key of its own, so that the loss of any
- * is seen: one that was answered must be found by every later request until it is taken back, and by none after that.
- * A change whose answer never came may be there or not.
+ * The changes of one session, as far as its client knows them. Each change is a key of its own, so that the
+ * loss of any change is noticed. After the response to a change, all later requests must find its key, until
+ * a request removes it. After that, no request may find it. The key of a change without a response may be
+ * there or not.
  */
 export class Changes {
-  /** How many were answered. */
-  answered = 0;
-  #made = 0;
-  /** Counts what the client did and heard, to tell later from earlier. */
+  /** The number of changes with a response. */
+  confirmed = 0;
+  #planned = 0;
+  /** Counts the requests and responses of the client, to order them in time. */
   #moment = 0;
-  /** Key to the moment of its answer. */
+  /** Keys that must be there, each with the moment of its response. */
   #kept = new Map();
-  #gone = new Map();
-  #doubtful = new Set();
-  #seen = new Set();
+  /** Keys that must not be there, each with the moment of its removal. */
+  #removed = new Map();
+  /** Keys that may be there or not. */
+  #uncertain = new Set();
+  /** Keys that a request has found. */
+  #found = new Set();
 
-  /** What the next request finds (to be judged by its answer) and changes. */
+  /** Plans the next request: which key it adds and which keys it removes. */
   plan(makesChange) {
     this.#moment += 1;
     if (!makesChange) return { sentAt: this.#moment, remove: [] };
-    this.#made += 1;
-    return { sentAt: this.#moment, add: `change_${this.#made}`, remove: this.#takeBack() };
+    this.#planned += 1;
+    return { sentAt: this.#moment, add: `change_${this.#planned}`, remove: this.#planRemovals() };
   }
 
-  #takeBack() {
-    const remove = [...this.#seen].slice(0, Math.max(0, this.#seen.size - KEPT));
+  #planRemovals() {
+    const remove = [...this.#found].slice(0, Math.max(0, this.#found.size - MAX_KEPT));
     for (const key of remove) {
-      this.#seen.delete(key);
-      this.#kept.delete(key); // from here on it may be there or not, until the answer
+      this.#found.delete(key);
+      this.#kept.delete(key); // until the response, the key may be there or not
     }
     return remove;
   }
 
-  /** The request was answered, and had found these keys. Returns what is wrong with them, in words. */
+  /**
+   * Takes the response to a planned request, with the keys that it found. Returns the lost changes as texts.
+   */
   confirm({ sentAt, add, remove }, found) {
-    const wrong = [...this.#missing(sentAt, new Set(found)), ...this.#cameBack(sentAt, found)];
+    const lost = [...this.#findMissing(sentAt, new Set(found)), ...this.#findReturned(sentAt, found)];
     this.#moment += 1;
     if (add) {
-      this.answered += 1;
+      this.confirmed += 1;
       this.#kept.set(add, this.#moment);
     }
-    for (const key of remove) if (!this.#doubtful.delete(key)) this.#gone.set(key, this.#moment);
-    return wrong;
+    for (const key of remove) if (!this.#uncertain.delete(key)) this.#removed.set(key, this.#moment);
+    return lost;
   }
 
-  /** The answer never came, or was a failure. */
+  /** Marks the changes of a request as uncertain, because it failed or got no response. */
   doubt({ add, remove }) {
-    for (const key of [add, ...remove]) if (key) this.#doubtful.add(key);
+    for (const key of [add, ...remove]) if (key) this.#uncertain.add(key);
   }
 
-  *#missing(sentAt, found) {
+  *#findMissing(sentAt, found) {
     for (const [key, since] of this.#kept) {
-      if (found.has(key)) this.#seen.add(key);
+      if (found.has(key)) this.#found.add(key);
       else if (since < sentAt) {
-        this.#kept.delete(key); // told once
-        this.#seen.delete(key);
+        this.#kept.delete(key); // reported once
+        this.#found.delete(key);
         yield `${key} is missing`;
       }
     }
   }
 
-  *#cameBack(sentAt, found) {
+  *#findReturned(sentAt, found) {
     for (const key of found) {
-      if (this.#doubtful.has(key)) this.#seen.add(key);
-      else if (this.#gone.get(key) < sentAt) {
-        this.#gone.delete(key);
+      if (this.#uncertain.has(key)) this.#found.add(key);
+      else if (this.#removed.get(key) < sentAt) {
+        this.#removed.delete(key);
         yield `${key} came back`;
       }
     }

@@ -1,23 +1,23 @@
-import { clock } from "./clock.mjs";
+import { formatTime } from "./time-of-day.mjs";
 import { LEEWAY_SECONDS } from "./world.mjs";
 
-/** What the portal answered so shortly before a kill may never have reached the store. */
-const LAST_MOMENTS_MS = 1000;
-const MOST_HISTORY = 6;
+/** New tokens that the provider sent within this time before the kill may never have reached the store. */
+const BEFORE_KILL_MS = 1000;
+const MAX_HISTORY = 6;
 const SECOND_MS = 1000;
 
-/** What the portal wrote down, put to account. A token set is known by its refresh token. */
+/** The token requests that the provider has recorded. A token set is identified by its refresh token. */
 export class Ledger {
   #killed;
-  /** The refreshes of each token set, in the order of their coming. */
+  /** The refreshes of each token set, in the order of their arrival. */
   #refreshes = new Map();
-  /** When the access token of each set ends. */
-  #endsAt = new Map();
+  /** The expiry of the access token of each set. */
+  #expiresAt = new Map();
 
   constructor(entries, killed) {
     this.#killed = killed;
     for (const entry of entries) {
-      if (entry.given) this.#endsAt.set(entry.given, entry.endsAt);
+      if (entry.issued) this.#expiresAt.set(entry.issued, entry.expiresAt);
       if (!entry.presented) continue; // a login
       const others = this.#refreshes.get(entry.presented) ?? [];
       this.#refreshes.set(entry.presented, [...others, entry]);
@@ -25,59 +25,66 @@ export class Ledger {
   }
 
   /**
-   * A token set expired, for us, when it was first presented at a time when its access token was good for no longer
-   * than the leeway, give or take the second to which ends are told: the app counts from when it asked, the portal from
-   * when it answered, and a second may have begun in between. A set that is presented earlier is a grant for no expiry, and one that is presented again a
-   * second grant for the same; unless the kill leaves nothing else to do.
+   * Counts refreshes and expiries. A token set has expired if, at its first refresh, its access token is
+   * valid for no longer than the leeway, plus one second. The provider counts from its response, the
+   * application from its request, both in whole seconds. An earlier refresh is `early`, a second one of the
+   * same set is `again`. Further refreshes that the kill made necessary are only counted as `afterKill`.
    */
-  account() {
-    const sum = { grants: 0, expiries: 0, early: 0, again: 0, afterKill: 0, good: 0 };
+  count() {
+    const counts = { grants: 0, expiries: 0, early: 0, again: 0, afterKill: 0, successful: 0 };
     for (const [token, refreshes] of this.#refreshes) {
-      const [first, ...more] = refreshes;
-      const isEarly = first.at < this.#endsAt.get(token) - LEEWAY_SECONDS * 1000 - SECOND_MS;
-      const isCaught = this.#isCaughtByKill(refreshes);
-      sum.grants += isCaught ? 1 : refreshes.length;
-      sum[isEarly ? "early" : "expiries"] += 1;
-      sum[isCaught ? "afterKill" : "again"] += more.length;
-      sum.good += refreshes.filter(({ given }) => given).length;
+      const [first, ...others] = refreshes;
+      const isEarly = first.at < this.#expiresAt.get(token) - LEEWAY_SECONDS * 1000 - SECOND_MS;
+      const isByKill = this.#isSetLostByKill(refreshes);
+      counts.grants += isByKill ? 1 : refreshes.length;
+      counts[isEarly ? "early" : "expiries"] += 1;
+      counts[isByKill ? "afterKill" : "again"] += others.length;
+      counts.successful += refreshes.filter(({ issued }) => issued).length;
     }
-    return sum;
+    return counts;
   }
 
   /**
-   * Whether a session was lost to the kill itself; it is known by the tokens that answers told of. The last that it got
-   * from the portal must be what the killed process got in its last moments, and nobody may ever have seen it.
+   * Returns whether the kill itself lost a session. `seen` are the refresh tokens in the responses of the
+   * session. The last token set of the session must have gone to the killed process shortly before the kill,
+   * and no response may have shown it.
    */
-  isCaughtByKill(told) {
-    const last = [...this.#chainOf(told)].at(-1);
-    return last !== undefined && this.#isCaughtByKill(last) && !told.has(goodOne(last).given);
+  isLostByKill(seen) {
+    const last = [...this.#getChain(seen)].at(-1);
+    return last !== undefined && this.#isSetLostByKill(last) && !seen.has(findSuccessful(last).issued);
   }
 
-  /** The last that the portal knows of a session, as lines to read. */
-  history(told) {
-    const refreshes = [...this.#chainOf(told)].flat().slice(-MOST_HISTORY);
-    return refreshes.map(({ at, by, presented, status, said, answeredAt = at, given }) => {
-      const outcome = given ? `got ${given}` : `was told ${status} ${said}`;
-      return `${clock(at)} ${by} presented ${presented}, and at ${clock(answeredAt)} ${outcome}`;
+  /** Formats the last token requests of a session. */
+  formatHistory(seen) {
+    const refreshes = [...this.#getChain(seen)].flat().slice(-MAX_HISTORY);
+    return refreshes.map(({ at, processName, presented, status, body, respondedAt = at, issued }) => {
+      const result = issued ? `got ${issued}` : `got ${status} ${body}`;
+      const request = `${formatTime(at)} ${processName} presented ${presented}`;
+      return `${request}, and at ${formatTime(respondedAt)} ${result}`;
     });
   }
 
-  /** The refreshes of a session's token sets, set by set. */
-  *#chainOf(told) {
-    let [token] = told;
+  /** Yields the refreshes of each token set of a session, in order. */
+  *#getChain(seen) {
+    let [token] = seen;
     for (let refreshes = this.#refreshes.get(token); refreshes; refreshes = this.#refreshes.get(token)) {
       yield refreshes;
-      token = goodOne(refreshes)?.given;
+      token = findSuccessful(refreshes)?.issued;
     }
   }
 
-  /** The portal gave a new set to the killed process, nearly at its last moment, and nobody presented that set. */
-  #isCaughtByKill(refreshes) {
-    const { by, given, answeredAt } = goodOne(refreshes) ?? {};
-    if (!given || by !== this.#killed?.name) return false;
-    return answeredAt > this.#killed.at - LAST_MOMENTS_MS && !this.#refreshes.has(given);
+  /**
+   * Returns whether the killed process got the new token set shortly before the kill, and no process has
+   * presented it.
+   */
+  #isSetLostByKill(refreshes) {
+    const { processName, issued, respondedAt } = findSuccessful(refreshes) ?? {};
+    if (!issued || processName !== this.#killed?.name) return false;
+    return respondedAt > this.#killed.at - BEFORE_KILL_MS && !this.#refreshes.has(issued);
   }
 }
 
-/** A refresh token that is good once has one good answer at most. */
-const goodOne = (refreshes) => refreshes.find(({ given }) => given);
+/**
+ * Returns the successful refresh of a token set. There is at most one, because a refresh token is valid once.
+ */
+const findSuccessful = (refreshes) => refreshes.find(({ issued }) => issued);

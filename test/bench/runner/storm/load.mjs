@@ -1,36 +1,40 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { visit } from "./visit.mjs";
 
-/** So long is a person here before it is somebody else's turn, and in each second of it they do something so often. */
-const STAY_SECONDS = 15;
+/** How long a session is active, and how many events it has in each second of that time. */
+const ACTIVE_SECONDS = 15;
 const EVENTS_PER_SECOND = 1.3;
-/** Such an event is a burst, which goes to all processes at once, once or twice to each; or else a single request. */
-const BURSTS = 0.4;
-const SLOW = 0.3;
-const LONGEST_WAIT_MS = 2500; // longer than a token lives
-const ROLL_AT_ONCE = 8;
-/** A claim of the killed process lasts 30 s; then another process refreshes the login. */
-const HELD_BY_KILL_MS = 40_000;
+/**
+ * The part of events that are bursts: one or two requests to each process at the same time. Others are one
+ * request.
+ */
+const BURST_PART = 0.4;
+const SLOW_PART = 0.3;
+const MAX_WAIT_MS = 2500; // longer than the lifetime of a token
+const CHECKS_AT_ONCE = 8;
+/** A claim of the killed process lasts 30 s. Then another process refreshes the login. */
+const CLAIMED_AFTER_KILL_MS = 40_000;
 
 /**
- * Requests at random moments, whether or not the ones before were answered, for as many people at a time as the rate
- * allows for: with more of them each would come so seldom that every request needed a refresh.
+ * Sends requests at random moments, without waiting for earlier responses. The rate limits how many sessions
+ * are active at a time. With more sessions, each would have so few requests that every request needed a
+ * refresh.
  */
-export async function load(storm, people, { seconds, rate, processes }) {
+export async function load(storm, clientSessions, { seconds, rate, processes }) {
   const meanBurst = (processes + 2 * processes) / 2;
-  const eventsPerSecond = rate / (BURSTS * meanBurst + (1 - BURSTS));
-  const atATime = Math.min(people.length, Math.ceil(eventsPerSecond / EVENTS_PER_SECOND));
+  const eventsPerSecond = rate / (BURST_PART * meanBurst + (1 - BURST_PART));
+  const active = Math.min(clientSessions.length, Math.ceil(eventsPerSecond / EVENTS_PER_SECOND));
   const running = new Set();
   const start = performance.now();
-  const elapsed = () => (performance.now() - start) / 1000;
+  const getElapsed = () => (performance.now() - start) / 1000;
 
   for (let next = 0; next < seconds; next += -Math.log(1 - Math.random()) / eventsPerSecond) {
-    const early = next - elapsed();
-    if (early > 0) await sleep(early * 1000);
-    const first = Math.floor((elapsed() / STAY_SECONDS) * atATime);
-    const person = people[(first + below(atATime)) % people.length];
-    const count = Math.random() < BURSTS ? processes + below(processes + 1) : 1;
-    for (const visited of event(storm, person, count)) {
+    const waitSeconds = next - getElapsed();
+    if (waitSeconds > 0) await sleep(waitSeconds * 1000);
+    const firstActive = Math.floor((getElapsed() / ACTIVE_SECONDS) * active);
+    const clientSession = clientSessions[(firstActive + randomBelow(active)) % clientSessions.length];
+    const count = Math.random() < BURST_PART ? processes + randomBelow(processes + 1) : 1;
+    for (const visited of startEvent(storm, clientSession, count)) {
       running.add(visited);
       visited.finally(() => running.delete(visited));
     }
@@ -38,37 +42,37 @@ export async function load(storm, people, { seconds, rate, processes }) {
   await Promise.all(running);
 }
 
-function* event(storm, person, count) {
+function* startEvent(storm, clientSession, count) {
   const { apps } = storm.world;
-  if (person.lost || apps.length === 0) return;
-  const first = below(apps.length);
+  if (clientSession.lost || apps.length === 0) return;
+  const first = randomBelow(apps.length);
   for (let number = 0; number < count; number += 1)
-    yield visit(storm, person, apps[(first + number) % apps.length], wish());
+    yield visit(storm, clientSession, apps[(first + number) % apps.length], chooseRequest());
 }
 
-/** Half of the fast requests change the session, and all of the slow ones, which others overtake meanwhile. */
-function wish() {
-  if (Math.random() >= SLOW) return { makesChange: Math.random() < 0.5 };
-  const wait = 100 + below(LONGEST_WAIT_MS - 100);
+/** Half of the fast requests change the session. All slow requests do, and faster ones overtake them. */
+function chooseRequest() {
+  if (Math.random() >= SLOW_PART) return { makesChange: Math.random() < 0.5 };
+  const wait = 100 + randomBelow(MAX_WAIT_MS - 100);
   return { [Math.random() < 0.5 ? "waitBefore" : "waitAfter"]: wait, useToken: true, makesChange: true };
 }
 
-/** Everybody comes once: all must be known, find their changes, and have a token that works. */
-export async function callTheRoll(storm, people) {
-  const left = people.filter(({ lost }) => !lost);
+/** Makes one request for each session. All must be signed in, find their changes, and have a valid token. */
+export async function checkAllSessions(storm, clientSessions) {
+  const remaining = clientSessions.filter(({ lost }) => !lost);
   const worker = async () => {
-    for (let person = left.pop(); person; person = left.pop()) {
-      while (!(await answers(storm, person)) && !person.lost) {
-        if (!mayBeHeld(storm.world)) person.lose("no good answer when the roll was called");
+    for (let clientSession = remaining.pop(); clientSession; clientSession = remaining.pop()) {
+      while (!(await check(storm, clientSession)) && !clientSession.lost) {
+        if (!mayBeClaimed(storm.world)) clientSession.lose("the check of all sessions failed");
       }
     }
   };
-  await Promise.all(Array.from({ length: ROLL_AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: CHECKS_AT_ONCE }, worker));
 }
 
-const answers = (storm, person) =>
-  visit(storm, person, storm.world.apps[below(storm.world.apps.length)], { useToken: true });
+const check = (storm, clientSession) =>
+  visit(storm, clientSession, storm.world.apps[randomBelow(storm.world.apps.length)], { useToken: true });
 
-const mayBeHeld = ({ killed }) => killed !== undefined && Date.now() < killed.at + HELD_BY_KILL_MS;
+const mayBeClaimed = ({ killed }) => killed !== undefined && Date.now() < killed.at + CLAIMED_AFTER_KILL_MS;
 
-const below = (limit) => Math.floor(Math.random() * limit);
+const randomBelow = (limit) => Math.floor(Math.random() * limit);

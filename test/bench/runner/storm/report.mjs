@@ -1,73 +1,81 @@
 import { quantile } from "../report.mjs";
-import { clock } from "./clock.mjs";
+import { formatTime } from "./time-of-day.mjs";
 import { TOKEN_SECONDS } from "./world.mjs";
 
-const MOST_EVIDENCE = 5;
+const MAX_EVIDENCE = 5;
 
-/** The storm as lines to read. */
-export function reportStorm({ size, world, tally, ledger, spent, memoryBytes }, verdict) {
+/** Formats the result of a storm. */
+export function reportStorm(storm, verdict) {
+  const { size, world, tally, ledger } = storm;
   const { name, seconds, session, sessions, processes, rate } = size;
-  const { refreshes, lost, lostToKill, met } = verdict;
-  const rows = [
-    [
-      "grants for each expiry",
-      verdict.grantsPerExpiry.toFixed(3),
-      target("1.00, at most 1.01", met.grantsPerExpiry),
-    ],
-    ["sessions lost", lost.length, target("0", met.lost)],
-    ["session changes lost", tally.lostChanges.length, lostChanges(met)],
-    ...(world.killed ? [["lost to the kill itself", lostToKill.length, "sessions; README.md says why"]] : []),
-    ["refreshes", refreshes.grants, outcome(refreshes)],
-    ["requests", tally.requests, `${verdict.changes} changed the session`],
-    ["  needed no refresh", tally.answers.fresh, latency(tally.milliseconds.fresh)],
-    ["  needed one", tally.answers.renewed, latency(tally.milliseconds.renewed)],
-    ["  of these joined", verdict.joined, "the refresh of another request"],
-    ...[...tally.noticed].map(([what, count]) => ["  noticed", count, what]),
-    ["CPU of one core", "", percent(spent)],
-    ["the portal's memory", "", `${Math.round(memoryBytes / 2 ** 20)} MiB`],
-  ];
+  const { lost, lostByKill, met } = verdict;
+  const kind = session ? ` with its own express-session (${session})` : "";
+  const lostChanges = met.lostChanges === false ? tally.lostChanges : [];
   return [
     "",
-    `${name}: ${processes} processes of one app${kept(session)} and one Redis; tokens live ${TOKEN_SECONDS} s, each refresh token is good once`,
-    `${sessions} sessions, ${rate} requests a second for ${seconds} s; ${world.troubles}`,
-    ...rows.map(row),
-    ...evidence("lost", lost, ledger),
-    ...evidence("lost to the kill", lostToKill, ledger),
-    ...(met.lostChanges === false ? tally.lostChanges : [])
-      .slice(0, MOST_EVIDENCE)
-      .map((change) => `  ${change}`),
+    `${name}: ${processes} processes of one app${kind} and one Redis; ` +
+      `access tokens live ${TOKEN_SECONDS} s, refresh tokens are valid once`,
+    `${sessions} sessions, ${rate} requests a second for ${seconds} s; ${world.faults}`,
+    ...getTargetRows(storm, verdict).map(formatRow),
+    ...getFigureRows(storm, verdict).map(formatRow),
+    ...getEvidence("lost", lost, ledger),
+    ...getEvidence("lost by the kill", lostByKill, ledger),
+    ...lostChanges.slice(0, MAX_EVIDENCE).map((change) => `  ${change}`),
   ].join("\n");
 }
 
-const row = ([name, figure, more]) => `  ${name.padEnd(24)}${String(figure).padStart(8)}   ${more}`.trimEnd();
+function getTargetRows({ world, tally }, { grantsPerExpiry, lost, lostByKill, met }) {
+  const grantsTarget = formatTarget("1.00, at most 1.01", met.grantsPerExpiry);
+  const rows = [
+    ["grants for each expiry", grantsPerExpiry.toFixed(3), grantsTarget],
+    ["sessions lost", lost.length, formatTarget("0", met.lost)],
+    ["session changes lost", tally.lostChanges.length, formatChangesTarget(met)],
+  ];
+  if (world.killed) rows.push(["lost by the kill itself", lostByKill.length, "sessions; see README.md"]);
+  return rows;
+}
 
-const target = (wanted, isMet) => `target: ${wanted}, ${isMet ? "met" : "missed"}`;
+function getFigureRows({ tally, cpuShares, memoryBytes }, { refreshes, changes, joined }) {
+  return [
+    ["refreshes", refreshes.grants, formatRefreshes(refreshes)],
+    ["requests", tally.requests, `${changes} changed the session`],
+    ["  needed no refresh", tally.responses.fresh, formatLatency(tally.milliseconds.fresh)],
+    ["  needed one", tally.responses.refreshed, formatLatency(tally.milliseconds.refreshed)],
+    ["  of these joined", joined, "the refresh of another request"],
+    ...[...tally.noticed].map(([event, count]) => ["  noticed", count, event]),
+    ["CPU of one core", "", formatShares(cpuShares)],
+    ["the provider's memory", "", `${Math.round(memoryBytes / 2 ** 20)} MiB`],
+  ];
+}
 
-const kept = (session) => (session ? ` with its own express-session (${session})` : "");
+const formatRow = ([name, figure, details]) =>
+  `  ${name.padEnd(24)}${String(figure).padStart(8)}   ${details}`.trimEnd();
 
-const lostChanges = ({ lostChanges: isMet }) =>
+const formatTarget = (target, isMet) => `target: ${target}, ${isMet ? "met" : "missed"}`;
+
+const formatChangesTarget = ({ lostChanges: isMet }) =>
   isMet === undefined
-    ? "no target: in a store of others the last of several requests wins"
-    : target("0", isMet);
+    ? "no target: in other stores the last of several requests wins"
+    : formatTarget("0", isMet);
 
-const outcome = ({ expiries, early, again, afterKill }) =>
-  `${expiries} expiries; ${early} early, ${again} again, ${afterKill} more for what the kill took`;
+const formatRefreshes = ({ expiries, early, again, afterKill }) =>
+  `${expiries} expiries; ${early} early, ${again} again, ${afterKill} more because of the kill`;
 
-function latency(milliseconds) {
+function formatLatency(milliseconds) {
   if (milliseconds.length === 0) return "";
   const [p50, p99] = [0.5, 0.99].map((q) => quantile(milliseconds, q).toFixed(1));
   return `p50 ${p50} ms, p99 ${p99} ms`;
 }
 
-const percent = (spent) =>
-  Object.entries(spent)
-    .map(([who, share]) => `${who} ${Math.round(share * 100)} %`)
+const formatShares = (shares) =>
+  Object.entries(shares)
+    .map(([name, share]) => `${name} ${Math.round(share * 100)} %`)
     .join(", ");
 
-const evidence = (how, people, ledger) =>
-  people
-    .slice(0, MOST_EVIDENCE)
+const getEvidence = (how, clientSessions, ledger) =>
+  clientSessions
+    .slice(0, MAX_EVIDENCE)
     .flatMap(({ name, lost, refreshTokens }) => [
-      `  ${name}, ${how}: ${clock(lost.at)} ${lost.why}`,
-      ...ledger.history(refreshTokens).map((line) => `    ${line}`),
+      `  ${name}, ${how}: ${formatTime(lost.at)} ${lost.reason}`,
+      ...ledger.formatHistory(refreshTokens).map((line) => `    ${line}`),
     ]);

@@ -1,33 +1,35 @@
+import { createClientSessions } from "./client-session.mjs";
+import { getCpuShares, getCpuUsage } from "./cpu-usage.mjs";
 import { Ledger } from "./ledger.mjs";
-import { callTheRoll, load } from "./load.mjs";
-import { logInAll } from "./person.mjs";
+import { checkAllSessions, load } from "./load.mjs";
 import { reportStorm } from "./report.mjs";
-import { shares, spent } from "./spent.mjs";
 import { Tally } from "./tally.mjs";
 import { judge } from "./verdict.mjs";
 import { World } from "./world.mjs";
 
 /**
- * Resolves to the report, and to whether all targets were met.
+ * Runs a storm. Returns the report, and whether all targets are met.
  *
- * @param size how much of everything; and the storm's `name`, its `trouble`, and `oneWayMs`, the way to the provider
+ * @param size the numbers of all parts, the storm's `name` and `injectFaults`, and `oneWayMs`, the delay of
+ * requests to the provider and of responses
  */
 export async function runStorm(size) {
   const world = await World.start(size);
   try {
-    const people = await logInAll(world, size.sessions);
-    const storm = { size, world, people, tally: new Tally() };
-    await callTheRoll(storm, people); // to know the tokens of each session from the beginning
-    const before = await spent(world);
-    await Promise.all([load(storm, people, size), size.trouble(world, size)]);
-    const after = await spent(world);
-    await callTheRoll(storm, people);
+    const clientSessions = await createClientSessions(world, size.sessions);
+    const storm = { size, world, clientSessions, tally: new Tally() };
+    await checkAllSessions(storm, clientSessions); // records the first token of each session
+    const before = await getCpuUsage(world);
+    await Promise.all([load(storm, clientSessions, size), size.injectFaults(world, size)]);
+    const after = await getCpuUsage(world);
+    await checkAllSessions(storm, clientSessions);
 
-    const { entries, memoryBytes } = await world.portal.ask("what have you seen?");
+    const { entries, memoryBytes } = await world.provider.request("usage");
     const ledger = new Ledger(entries, world.killed);
     const verdict = judge(storm, ledger);
-    const text = reportStorm({ ...storm, ledger, memoryBytes, spent: shares(before, after) }, verdict);
-    return { text, held: Object.values(verdict.met).every(Boolean) };
+    const cpuShares = getCpuShares(before, after);
+    const text = reportStorm({ ...storm, ledger, memoryBytes, cpuShares }, verdict);
+    return { text, isMet: Object.values(verdict.met).every(Boolean) };
   } finally {
     await world.stop();
   }

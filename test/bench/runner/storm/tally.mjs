@@ -1,33 +1,33 @@
-import { clock } from "./clock.mjs";
+import { formatTime } from "./time-of-day.mjs";
 import { LEEWAY_SECONDS } from "./world.mjs";
 
-/** A timer and a busy machine may take so much of what a token had left. */
-const UNDERWAY_MS = 50;
+/** The part of a token's remaining lifetime that a timer and a busy machine may use up. */
+const TOLERANCE_MS = 50;
 
-/** What the client counts over all sessions. */
+/** The client's figures of all sessions. */
 export class Tally {
   requests = 0;
-  /** Answers whose request found its token good, and those for which it had to be renewed. */
-  answers = { fresh: 0, renewed: 0 };
-  /** How long a request took, in milliseconds, of those that did nothing else but ask for the token. */
-  milliseconds = { fresh: [], renewed: [] };
-  /** What else happened, and how often. */
+  /** Responses whose request had a valid token, and those whose request needed a refresh. */
+  responses = { fresh: 0, refreshed: 0 };
+  /** Durations, in milliseconds, of requests that only called accessToken(). */
+  milliseconds = { fresh: [], refreshed: [] };
+  /** Other events, and their numbers. */
   noticed = new Map();
   lostChanges = [];
 
-  answered({ milliseconds, renewed, millisecondsLeft, isPlain }) {
-    const kind = renewed ? "renewed" : "fresh";
-    this.answers[kind] += 1;
+  addResponse({ milliseconds, isRefreshed, millisecondsLeft, isPlain }) {
+    const kind = isRefreshed ? "refreshed" : "fresh";
+    this.responses[kind] += 1;
     if (isPlain) this.milliseconds[kind].push(milliseconds);
-    if (millisecondsLeft < LEEWAY_SECONDS * 1000 - UNDERWAY_MS)
+    if (millisecondsLeft < LEEWAY_SECONDS * 1000 - TOLERANCE_MS)
       this.notice("a token with less than the leeway left");
   }
 
-  notice(what) {
-    this.noticed.set(what, (this.noticed.get(what) ?? 0) + 1);
+  notice(event) {
+    this.noticed.set(event, (this.noticed.get(event) ?? 0) + 1);
   }
 
-  lostChange(what) {
-    this.lostChanges.push(`${clock(Date.now())} ${what}`);
+  addLostChange(description) {
+    this.lostChanges.push(`${formatTime(Date.now())} ${description}`);
   }
 }

@@ -1,24 +1,27 @@
-/** What the storm came to: figures, and the three of them that have a target. */
-export function judge({ size, people, tally }, ledger) {
-  const refreshes = ledger.account();
-  const lostSessions = people.filter(({ lost }) => lost);
-  const lostToKill = lostSessions.filter((person) => ledger.isCaughtByKill(person.refreshTokens));
-  const lost = lostSessions.filter((person) => !lostToKill.includes(person));
+/** Returns the figures of a storm, and whether the three targets are met. */
+export function judge({ size, clientSessions, tally }, ledger) {
+  const refreshes = ledger.count();
+  const allLost = clientSessions.filter(({ lost }) => lost);
+  const lostByKill = allLost.filter(({ refreshTokens }) => ledger.isLostByKill(refreshTokens));
+  const lost = allLost.filter((clientSession) => !lostByKill.includes(clientSession));
   const grantsPerExpiry = refreshes.grants / refreshes.expiries;
   return {
     refreshes,
     lost,
-    lostToKill,
+    lostByKill,
     grantsPerExpiry,
-    changes: people.reduce((count, { changes }) => count + changes.answered, 0),
-    joined: Math.max(0, tally.answers.renewed - refreshes.good),
+    changes: clientSessions.reduce((count, { changes }) => count + changes.confirmed, 0),
+    joined: Math.max(0, tally.responses.refreshed - refreshes.successful),
     met: {
       grantsPerExpiry: grantsPerExpiry <= 1.01,
       lost: lost.length === 0,
-      ...(keepsChanges(size) && { lostChanges: tally.lostChanges.length === 0 }),
+      ...(hasChangesTarget(size) && { lostChanges: tally.lostChanges.length === 0 }),
     },
   };
 }
 
-/** express-session writes whole sessions to a store of others, so there the last of several requests wins. */
-const keepsChanges = ({ session }) => session !== "connect-redis";
+/**
+ * In stores other than createStore(), express-session writes whole sessions, so the last of several requests
+ * wins.
+ */
+const hasChangesTarget = ({ session }) => session !== "connect-redis";

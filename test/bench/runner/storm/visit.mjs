@@ -1,55 +1,52 @@
 import { send } from "../browser.mjs";
 
 /**
- * One request for a session, by one process. What its answer says is compared with what the client was told before,
- * and counted. Resolves to whether it was a good one.
+ * Sends one request of a session to one process. Compares the response with what the client knows, and counts
+ * it.
+ *
+ * @returns whether the response was successful
  */
-export async function visit({ world, tally }, person, app, { waitBefore, waitAfter, useToken, makesChange }) {
-  const plan = person.changes.plan(makesChange);
-  const address = new URL("/visit", app.origin);
+export async function visit({ world, tally }, clientSession, app, request) {
+  const { waitBefore, waitAfter, useToken, makesChange } = request;
+  const plan = clientSession.changes.plan(makesChange);
+  const url = new URL("/visit", app.origin);
   const query = { waitBefore, waitAfter, useToken, add: plan.add, remove: plan.remove.join(" ") };
-  for (const [name, value] of Object.entries(query)) if (value) address.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
 
   const sentAt = performance.now();
-  const answer = await post(world.agent, address, person.cookie);
+  const response = await post(world.agent, url, clientSession.cookie);
   const milliseconds = performance.now() - sentAt;
   tally.requests += 1;
-  if (answer.status !== 200) {
-    person.changes.doubt(plan);
-    if (answer.status === 401) person.lose(`${app.name} answered ${answer.what}`);
-    else if (app.name === world.killed?.name) tally.notice("a request that the kill cut off");
-    else tally.notice(`a request that failed: ${answer.what}`);
+  if (response.status !== 200) {
+    clientSession.changes.doubt(plan);
+    if (response.status === 401) clientSession.lose(`${app.name} answered ${response.description}`);
+    else if (app.name === world.killed?.name) tally.notice("a request that the kill interrupted");
+    else tally.notice(`a request that failed: ${response.description}`);
     return false;
   }
 
-  const { found, renewed, millisecondsLeft, refused, refreshToken } = JSON.parse(answer.text);
-  for (const wrong of person.changes.confirm(plan, found))
-    tally.lostChange(`${app.name}, ${person.name}: ${wrong}`);
-  person.refreshTokens.add(refreshToken);
-  if (refused === "refused") person.lose(`the portal refused the token that ${app.name} gave`);
-  else if (refused) tally.notice(`a token used ${refused}`);
-  tally.answered({
-    milliseconds,
-    renewed,
-    millisecondsLeft,
-    isPlain: !waitBefore && !waitAfter && !useToken,
-  });
+  const { found, isRefreshed, millisecondsLeft, rejection, refreshToken } = JSON.parse(response.text);
+  for (const lostChange of clientSession.changes.confirm(plan, found))
+    tally.addLostChange(`${app.name}, ${clientSession.name}: ${lostChange}`);
+  clientSession.refreshTokens.add(refreshToken);
+  if (rejection === "rejected") clientSession.lose(`the provider rejected the token of ${app.name}`);
+  else if (rejection) tally.notice(`a token used ${rejection}`);
+  const isPlain = !waitBefore && !waitAfter && !useToken;
+  tally.addResponse({ milliseconds, isRefreshed, millisecondsLeft, isPlain });
   return true;
 }
 
-async function post(agent, address, cookie) {
+async function post(agent, url, cookie) {
   try {
-    const answer = await send(agent, address, {
-      method: "POST",
-      headers: { accept: "application/json", cookie },
-    });
-    return { ...answer, what: `${answer.status} ${codeIn(answer.text)}` };
+    const headers = { accept: "application/json", cookie };
+    const response = await send(agent, url, { method: "POST", headers });
+    return { ...response, description: `${response.status} ${parseCode(response.text)}` };
   } catch (error) {
-    return { what: error.code ?? "no answer" };
+    return { description: error.code ?? "no response" };
   }
 }
 
-function codeIn(text) {
+function parseCode(text) {
   try {
     return JSON.parse(text).code;
   } catch {

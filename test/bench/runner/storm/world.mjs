@@ -1,19 +1,19 @@
 import { CLIENT, Launch } from "../launch.mjs";
 
-/** So short that every session's tokens end many times. */
+/** The lifetime is short, so that the tokens of each session expire many times. */
 export const TOKEN_SECONDS = 2;
 export const LEEWAY_SECONDS = 0.5;
-/** ES256 is what makes so many tokens cheap to sign. */
-const PORTAL = { accessTokenSeconds: TOKEN_SECONDS, rotateRefreshTokens: true, signingAlg: "ES256" };
+/** Signatures with ES256 are fast, which matters for so many tokens. */
+const PROVIDER = { accessTokenSeconds: TOKEN_SECONDS, rotateRefreshTokens: true, signingAlg: "ES256" };
 
-/** One Redis, one portal, and several processes of one app. */
+/** One Redis, one provider, and several processes of one application. */
 export class World {
-  /** The processes that can be asked now. */
+  /** The running processes. */
   apps = [];
-  /** The process that was killed, and when. */
+  /** The killed process, and the time of the kill. */
   killed;
-  /** What has gone wrong on purpose, in words. */
-  troubles = "";
+  /** A description of the injected faults. */
+  faults = "";
   #launch;
   #settings;
   #size;
@@ -41,18 +41,18 @@ export class World {
   async #start() {
     this.redis = await this.#launch.startRedis();
     for (let number = 1; number <= this.#size.processes; number += 1)
-      this.apps.push(await this.#load(`process ${number}`));
-    const [portal] = await this.#launch.start("storm-portal.mjs");
-    const redirectUri = `${this.apps[0].origin}/callback`; // of all processes: they are one app
+      this.apps.push(await this.#startApp(`process ${number}`));
+    const [provider] = await this.#launch.start("storm-provider.mjs");
+    const redirectUri = `${this.apps[0].origin}/callback`; // all processes are one application with one URL
     const { from, oneWayMs, session } = this.#size;
-    const { issuer } = await portal.ask({
-      ...PORTAL,
+    const { issuer } = await provider.request({
+      ...PROVIDER,
       ...CLIENT,
       redirectUris: [redirectUri],
       from,
       oneWayMs,
     });
-    this.portal = portal;
+    this.provider = provider;
     this.#settings = {
       ...CLIENT,
       issuer,
@@ -62,26 +62,26 @@ export class World {
       session,
       from,
     };
-    await Promise.all(this.apps.map((app) => this.#open(app)));
+    await Promise.all(this.apps.map((app) => this.#configure(app)));
   }
 
-  async #load(name) {
+  async #startApp(name) {
     const [program, { origin }] = await this.#launch.start("storm-app.mjs", { measured: true });
     return { name, origin, program };
   }
 
-  #open({ name, program }) {
-    return program.ask({ ...this.#settings, processName: name });
+  #configure({ name, program }) {
+    return program.request({ ...this.#settings, processName: name });
   }
 
-  /** As a machine dies, in the middle of whatever it does. Another process takes its place. */
+  /** Kills a random process with its requests in progress, and starts another one. */
   async killOne() {
     const [app] = this.apps.splice(Math.floor(Math.random() * this.apps.length), 1);
     this.killed = { name: app.name, at: Date.now() };
     await app.program.kill();
-    const next = await this.#load(`${app.name}, restarted`);
-    await this.#open(next);
-    this.apps.push(next);
+    const replacement = await this.#startApp(`${app.name}, restarted`);
+    await this.#configure(replacement);
+    this.apps.push(replacement);
   }
 
   stop() {

@@ -1,20 +1,20 @@
 import { createClient } from "redis";
 import { startPostgres } from "../../../support/servers/postgres.mjs";
 import { startRedis } from "../../../support/servers/redis.mjs";
-import { redisStore } from "../../programs/redis-store.mjs";
+import { createRedisStore } from "../../programs/redis-store.mjs";
 import { CountingPool, countAtPool } from "./postgres-counter.mjs";
 import { countAtRedis } from "./redis-counter.mjs";
 
 /**
- * Starts a Redis. `store` is what portalAuth() and createStore() take. `addSessions` adds copies of a session that belong to
- * other users, and `age` lets a record look as if its last request was so long ago.
+ * Starts a Redis. `store` is the option of portalAuth() and createStore(). `addSessions` adds copies of a
+ * session for other users. `age` changes a record as if its last request were earlier.
  */
-export async function redisPlace() {
+export async function startRedisStore() {
   const server = await startRedis();
   const client = await createClient({ url: server.url }).connect();
   return {
     store: server.url,
-    appsStore: () => redisStore(server.url),
+    createAppStore: () => createRedisStore(server.url),
     count: (work) => countAtRedis(server.port, work),
     async addSessions(key, from, to) {
       const keys = [`portal:${key}`, "portal:list:u:other-"];
@@ -37,11 +37,11 @@ for n = ARGV[1] + 0, ARGV[2] - 1 do
   redis.call("ZADD", KEYS[2] .. n, 9999999999999, "s:other-" .. n)
 end`;
 
-/** Starts a PostgreSQL: see redisPlace(). */
-export async function postgresPlace() {
+/** Starts a PostgreSQL, with the members of startRedisStore(). */
+export async function startPostgresStore() {
   const server = await startPostgres();
   const pool = new CountingPool({ connectionString: server.url });
-  pool.on("error", () => {}); // it has lost its connections when the server stops
+  pool.on("error", () => {}); // the pool loses its connections when the server stops
   return {
     store: pool,
     count: (work) => countAtPool(pool, work),
@@ -53,7 +53,8 @@ export async function postgresPlace() {
         [key],
       );
       await pool.query(
-        `INSERT INTO portal_session_index SELECT 'u:other-' || n, 's:other-' || n, now() + interval '1 day' FROM ${numbers}`,
+        `INSERT INTO portal_session_index
+         SELECT 'u:other-' || n, 's:other-' || n, now() + interval '1 day' FROM ${numbers}`,
       );
     },
     async age(key, milliseconds) {
