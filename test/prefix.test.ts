@@ -175,7 +175,7 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
       const { front, browser } = await startBehind((front) => ({
         mount: "/:language",
         options: { redirectUri: `${front}/app/en/callback` },
-        portal: { redirectUris: [`${front}/app/en/callback`] },
+        provider: { redirectUris: [`${front}/app/en/callback`] },
         log: [/leads to/],
       }));
       expect(JSON.parse((await browser.fetch(`${front}/app${language}/account`)).body).login).toMatch(

@@ -124,7 +124,7 @@ const who = (req: express.Request) => ({
 });
 
 const visitAs = (browser: Browser, sub: string, address: string) => {
-  browser.person = { sub };
+  browser.user = { sub };
   return browser.visit(address);
 };
 

@@ -39,7 +39,7 @@ describe("a token that is valid for longer than the leeway", () => {
 
 describe("a token with a lifetime shorter than the leeway", () => {
   test("is refreshed after half of its lifetime, and not at every call", async () => {
-    const { ask, later, refreshes } = await logIn({ portal: { accessTokenSeconds: 20 } });
+    const { ask, later, refreshes } = await logIn({ provider: { accessTokenSeconds: 20 } });
     const counts: number[] = [];
     for (const seconds of [0, 9, 1, 0, 9, 1, 0]) {
       later(seconds);

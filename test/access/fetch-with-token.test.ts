@@ -299,7 +299,7 @@ describe("a 401 of the API", () => {
       const hostile = await startApi(rejectAll);
       const other = await startApi(rejectAll);
       const { inRequest, refreshes, later } = await logInFor([hostile.url, other.url], {
-        portal: { accessTokenSeconds: 3600 },
+        provider: { accessTokenSeconds: 3600 },
       });
       const call = (url: string) => inRequest(async ({ portal }) => (await portal.fetch(url)).status);
       for (let count = 0; count < 3; count += 1)

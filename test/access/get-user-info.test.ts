@@ -212,7 +212,7 @@ describe("a signed response", () => {
   ])("with another algorithm that the provider %s", async (_name, announced, outcome) => {
     const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const { browser, url, provider } = await startWorld({
-      portal: { document: "full" },
+      provider: { document: "full" },
       options: { profile: "openid" },
       after: (app) =>
         app.get("/test/userinfo", async (req, res) => {
@@ -352,7 +352,7 @@ describe("the endpoint", () => {
   });
 
   test("may come from discovery", async () => {
-    const { userinfo } = await start({ options: openid, portal: { document: "full" } });
+    const { userinfo } = await start({ options: openid, provider: { document: "full" } });
     expect((await userinfo()).sub).toBe(SUB);
   });
 

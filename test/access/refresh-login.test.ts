@@ -65,7 +65,7 @@ describe("a member that the token response omits stays unchanged", () => {
     ["the ID token", { id_token: undefined }, "id_token"],
     ["the scope", { scope: undefined }, "scope"],
   ])("%s", async (_name, changes, member) => {
-    const { ask, later, tokens, provider } = await logIn({ portal: { rotateRefreshTokens: false } });
+    const { ask, later, tokens, provider } = await logIn({ provider: { rotateRefreshTokens: false } });
     const before = await tokens();
     provider.nextTokenResponse(changes);
     later(TOKEN_SECONDS);
@@ -76,7 +76,7 @@ describe("a member that the token response omits stays unchanged", () => {
   });
 
   test("the old refresh token is sent again", async () => {
-    const { ask, later, provider, refreshes } = await logIn({ portal: { rotateRefreshTokens: false } });
+    const { ask, later, provider, refreshes } = await logIn({ provider: { rotateRefreshTokens: false } });
     for (let count = 0; count < 3; count += 1) {
       provider.nextTokenResponse({ refresh_token: undefined });
       later(TOKEN_SECONDS);
@@ -169,7 +169,7 @@ describe("the expiry of the refresh token", () => {
     ["is unknown for a new refresh token without a lifetime", {}, undefined],
   ])("%s", async (_name, changes, expectedSeconds) => {
     const { browser, url, clock, later, ask, tokens, provider } = await logIn({
-      portal: { rotateRefreshTokens: false },
+      provider: { rotateRefreshTokens: false },
     });
     const signedInAt = clock() / 1000;
     provider.nextTokenResponse({ refresh_expires_in: 1000, refresh_token: "first" });
@@ -337,7 +337,7 @@ describe("a valid ID token of a refresh is saved", () => {
     "from a standard provider that signs with %s and sends at_hash and auth_time",
     async (signingAlg) => {
       const { ask, later } = await logIn({
-        portal: { document: "full", signingAlg },
+        provider: { document: "full", signingAlg },
         options: { profile: "openid" },
       });
       later(TOKEN_SECONDS);

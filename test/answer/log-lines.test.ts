@@ -102,7 +102,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: "a silent login fails at the provider",
-    options: { portal: { document: "full" }, options: { profile: "openid", silentLogin: true } },
+    options: { provider: { document: "full" }, options: { profile: "openid", silentLogin: true } },
     async fail({ browser, url, provider }) {
       await browser.jar.removeAllCookies();
       await browser.jar.setCookie("portal-silent=1; Path=/", url);

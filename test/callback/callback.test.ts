@@ -271,7 +271,7 @@ describe("iss (RFC 9207)", () => {
 
   test("that was announced and is missing is rejected", async () => {
     const { browser, url, asked } = await startWorld({
-      portal: { document: "full" },
+      provider: { document: "full" },
       options: { profile: "openid" },
       log: [/response_issuer_mismatch/],
     });
@@ -282,7 +282,7 @@ describe("iss (RFC 9207)", () => {
   });
 
   test("that is right is accepted, announced or not", async () => {
-    const announced = await startWorld({ portal: { document: "full" }, options: { profile: "openid" } });
+    const announced = await startWorld({ provider: { document: "full" }, options: { profile: "openid" } });
     expect((await announced.browser.visit(`${announced.url}/account`)).status).toBe(200);
     const { browser, url, provider } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);

@@ -267,7 +267,7 @@ describeWithRedis("processes with one Redis", (redis) => {
     const fleet = await start();
     const [one, other] = fleet.apps;
     const { click } = await startLogin(fleet.browser, fleet.url);
-    const held = holdNext(fleet.portal, "/oauth2/token");
+    const held = holdNext(fleet.provider, "/oauth2/token");
     const first = click(one.url);
     await held.arrived;
     one.kill("SIGSTOP");
@@ -287,7 +287,7 @@ describeWithRedis("processes with one Redis", (redis) => {
     const [one, other] = fleet.apps;
     const { click } = await startLogin(fleet.browser, fleet.url);
     const asked = new Promise<void>((resolve) => {
-      fleet.portal.answerNext("/oauth2/token", () => resolve()); // and never answers
+      fleet.provider.answerNext("/oauth2/token", () => resolve()); // and never answers
     });
     const first = expect(click(one.url)).rejects.toThrow("socket hang up");
     await asked;

@@ -4,7 +4,7 @@ import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
 import { portalAuth, type RequireAuthOptions, requireAuth } from "../../lib/index.js";
 import { loginAs } from "../../lib/testing/login-as.js";
-import { type Answer, type Ask, Browser } from "../support/browser.js";
+import { type Answer, Browser, type RequestOptions } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { advanceDate } from "../support/fake-time.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
@@ -26,9 +26,9 @@ interface Shop extends World {
   /** The bodies that the handler of the app received, in order. */
   readonly orders: string[];
   /** Posts the form as a page of the app does, and returns the response. */
-  post(body?: string, ask?: Ask): Promise<Answer>;
+  post(body?: string, ask?: RequestOptions): Promise<Answer>;
   /** Posts the form, signs in, and returns the page that asks whether to send it. */
-  postAndLogIn(body?: string, ask?: Ask): Promise<Answer>;
+  postAndLogIn(body?: string, ask?: RequestOptions): Promise<Answer>;
 }
 
 interface ShopOptions extends WorldOptions {
@@ -60,7 +60,7 @@ async function startShop({
     },
   });
   const { url, browser } = world;
-  const post = (body = BODY, { headers, ...ask }: Ask = {}) =>
+  const post = (body = BODY, { headers, ...ask }: RequestOptions = {}) =>
     browser.navigate(`${url}/orders`, {
       method: "POST",
       site: "same-origin",
@@ -114,7 +114,7 @@ function getButtons({ body, url }: Answer) {
 
 type Button = ReturnType<typeof getButtons>[number];
 
-const press = (browser: Browser, { to, form }: Button, ask: Ask = {}) =>
+const press = (browser: Browser, { to, form }: Button, ask: RequestOptions = {}) =>
   browser.navigate(to, { method: "POST", form, site: "same-origin", ...ask });
 
 /** Presses a button and follows the redirect. A 307 repeats the POST, as in a browser. */
@@ -254,7 +254,12 @@ describe("the form page", () => {
     const shop = await startShop();
     const page = await shop.postAndLogIn();
     const oldBrowser = { old: true, headers: { origin: "https://evil.example" } };
-    const requests: Ask[] = [{ site: "cross-site" }, { site: "same-site" }, { site: "none" }, oldBrowser];
+    const requests: RequestOptions[] = [
+      { site: "cross-site" },
+      { site: "same-site" },
+      { site: "none" },
+      oldBrowser,
+    ];
     for (const button of getButtons(page))
       for (const ask of requests) {
         const { status, headers } = await press(shop.browser, button, ask);
@@ -274,10 +279,10 @@ describe("the form page", () => {
 });
 
 describe("discarding the form", () => {
-  const discardAndGetLocation = async (shop: Shop, ask?: Ask) =>
+  const discardAndGetLocation = async (shop: Shop, ask?: RequestOptions) =>
     (await press(shop.browser, getDiscardButton(await shop.postAndLogIn(BODY, ask)))).headers.location;
 
-  test.each<[string, Ask, string]>([
+  test.each<[string, RequestOptions, string]>([
     ["that is empty", { headers: { referer: "" } }, "/"],
     ["of another origin", { headers: { referer: "https://evil.example/x" } }, "/"],
     ["of a similar origin", { headers: { referer: "http://127.0.0.1:1.evil.example/" } }, "/"],
@@ -357,7 +362,7 @@ describe("a form is saved", () => {
     const shop = await startShop({
       guard: { keepForm: true, portal: "staff" },
       before: (app) => app.use((req, res, next) => staff(req, res, next)),
-      portal: { redirectUris: ["http://127.0.0.1:1/callback"] },
+      provider: { redirectUris: ["http://127.0.0.1:1/callback"] },
     });
     const client = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, secret: SESSION_SECRET };
     const routes = { login: "/staff/login", callback: "/staff/callback", logout: "/staff/logout" };
@@ -381,7 +386,7 @@ test("if the form route is off, forms are not saved, and one warning is logged",
 });
 
 describe("a form is not saved, and no login starts,", () => {
-  const cases: [string, ShopOptions, string | undefined, Ask][] = [
+  const cases: [string, ShopOptions, string | undefined, RequestOptions][] = [
     ["if the guard has no keepForm", { guard: {} }, BODY, {}],
     ["if another site posts it", {}, BODY, { site: "cross-site" }],
     ["if another host of this site posts it", {}, BODY, { site: "same-site" }],
@@ -698,9 +703,9 @@ describe("while a form is saved", () => {
 
   test("after a denied login the next login has no form", async () => {
     const shop = await startShop({ log: [/^\[express-portal-auth\] login_denied \(403\)/] });
-    shop.browser.person = { deny: "1" };
+    shop.browser.user = { deny: "1" };
     const denied = await shop.browser.visit(getRefreshUrl(await shop.post()));
-    shop.browser.person = { sub: "amara-okafor" };
+    shop.browser.user = { sub: "amara-okafor" };
     expect(denied.status).toBeGreaterThanOrEqual(400);
     expect((await shop.browser.visit(`${shop.url}/login`, { site: "same-origin" })).url).toBe(`${shop.url}/`);
     expect((await shop.browser.navigate(`${shop.url}/login/form`)).body).toContain(GONE);

@@ -15,7 +15,7 @@ const PAGE = "/guarded?x=1";
 const seconds = () => Math.floor(Date.now() / 1000);
 
 interface StartOptions {
-  readonly portal?: Partial<LocalProviderOptions>;
+  readonly provider?: Partial<LocalProviderOptions>;
   readonly options?: PortalAuthOptions;
   readonly log?: RegExp[];
   readonly login?: LoginOptions;
@@ -23,11 +23,11 @@ interface StartOptions {
 
 const start = (
   requirements: RequireAuthOptions,
-  { portal, options, login = {}, ...worldOptions }: StartOptions = {},
+  { provider, options, login = {}, ...worldOptions }: StartOptions = {},
 ) =>
   logIn({
     ...worldOptions,
-    portal: { document: "full", acrValues: ["pwd", "mfa"], ...portal },
+    provider: { document: "full", acrValues: ["pwd", "mfa"], ...provider },
     options: { profile: "openid", ...options },
     after: (app: Express) => {
       app.all("/guarded", requireAuth(requirements), (_req, res) => void res.send("in"));
@@ -162,7 +162,7 @@ test("a cancelled login is repeated with the same requirements", async () => {
     {},
     { log: [/login_denied/], login: { acr: "mfa", maxAge: 60, returnTo: "/account" } },
   );
-  browser.person = { deny: "yes" };
+  browser.user = { deny: "yes" };
   const page = await browser.visit(`${url}/pay`);
   const [, repeatUrl = ""] = /href="(\/login[^"]*)"/.exec(page.body) ?? [];
   const { headers } = await browser.navigate(url + repeatUrl.replaceAll("&amp;", "&"));

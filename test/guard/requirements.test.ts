@@ -32,18 +32,18 @@ const guarded =
   };
 
 interface StartOptions {
-  readonly portal?: Partial<LocalProviderOptions>;
+  readonly provider?: Partial<LocalProviderOptions>;
   readonly options?: PortalAuthOptions;
   readonly log?: RegExp[];
 }
 
 const start = (
   requirements: RequireAuthOptions,
-  { portal, options, ...worldOptions }: StartOptions = {},
+  { provider, options, ...worldOptions }: StartOptions = {},
 ): Promise<LoggedIn> =>
   logIn({
     ...worldOptions,
-    portal: { document: "full", acrValues: ["pwd", "mfa"], ...portal },
+    provider: { document: "full", acrValues: ["pwd", "mfa"], ...provider },
     options: { profile: "openid", ...options },
     after: guarded(requirements),
   });
@@ -60,7 +60,7 @@ const getLastAuthorizationParameters = ({ asked, provider }: LoggedIn) =>
 
 test("requireAuth({ roles }) finds a role in the claims of the provider", async () => {
   const users = [{ sub: "amara-okafor", name: "Amara Okafor", roles: ["editor", "admin"] }];
-  const world = await startWorld({ portal: { users }, after: guarded({ roles: "admin" }) });
+  const world = await startWorld({ provider: { users }, after: guarded({ roles: "admin" }) });
   await world.browser.visit(`${world.url}/account`);
   expect((await world.me()).claims).toMatchObject({ roles: ["editor", "admin"] });
   expect((await world.browser.visit(world.url + PAGE)).status).toBe(200);

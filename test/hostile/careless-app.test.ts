@@ -132,7 +132,7 @@ async function signInOverSession(world: World, sub: string): Promise<Answer> {
   const session = (await victim.cookies(url)).get("portal-session");
   await victim.jar.removeAllCookies();
   await victim.jar.setCookie(`portal-session=${session}; Path=/`, url);
-  victim.person = { sub };
+  victim.user = { sub };
   await victim.visit(`${base}/login`, { site: "same-origin" });
   return victim.fetch(`${base}/note`);
 }

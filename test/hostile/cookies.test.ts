@@ -320,7 +320,7 @@ describeAttacks("protects cookies over https, behind a proxy", [
   overHttps(
     "ignores the attacker's login cookie in the victim's browser under a name without the prefix",
     async ({ victim, attacker, base, url }) => {
-      attacker.person = { sub: "jonas-weber" };
+      attacker.user = { sub: "jonas-weber" };
       const callback = await attacker.loginUntilCallback(`${base}/login`);
       for (const { key, value } of await attacker.jar.getCookies(url))
         await victim.jar.setCookie(`${key.replace("__Host-", "")}=${value}; Path=/; Secure`, url);
@@ -332,7 +332,7 @@ describeAttacks("protects cookies over https, behind a proxy", [
     "ignores the attacker's session cookie in the victim's browser under a name without the prefix",
     async (world) => {
       const { victim, attacker, base, url } = world;
-      attacker.person = { sub: "jonas-weber" };
+      attacker.user = { sub: "jonas-weber" };
       await attacker.visit(`${base}/account`);
       const value = (await attacker.cookies(url)).get("__Host-portal-session");
       expect(value).toBeDefined();

@@ -337,7 +337,7 @@ describeAttacks("reports errors at the callback", [
     name: "the user denies consent, and the provider blames the scope",
     source: "Spring Authorization Server: access_denied with a misleading description",
     async attack(world) {
-      world.victim.person = { deny: "yes" };
+      world.victim.user = { deny: "yes" };
       const answer = await signIn(world);
       const redirects = world.victim.answers.map(({ headers }) => decodeURIComponent(headers.location ?? ""));
       expect(redirects.join().replaceAll("+", " ")).toContain(`${DESCRIPTION}scope`);

@@ -99,7 +99,7 @@ const forms: readonly Case[] = [
     source: "CWE-639",
     async attack(world) {
       const { attacker, base, victim } = world;
-      attacker.person = { sub: "jonas-weber" };
+      attacker.user = { sub: "jonas-weber" };
       const saved = await attacker.navigate(`${base}/order`, {
         method: "POST",
         site: "same-origin",

@@ -256,7 +256,7 @@ const signedInAtEnd =
   };
 
 async function signInAttacker({ attacker, base }: World): Promise<void> {
-  attacker.person = { sub: "jonas-weber" };
+  attacker.user = { sub: "jonas-weber" };
   await attacker.visit(`${base}/account`);
 }
 

@@ -152,7 +152,7 @@ const loginWith = (name: string, source: string, query: string, path: string): C
   source,
   attack: ({ victim, base }) => victim.visit(`${base}/login?${query}`),
   outcome: allOf(nothingInjected, async (answer, { victim, url, signedInUser }) => {
-    expect([answer.url, await signedInUser(victim)]).toEqual([url + path, victim.person["sub"]]);
+    expect([answer.url, await signedInUser(victim)]).toEqual([url + path, victim.user["sub"]]);
     expect(answer.status).toBeLessThan(500);
   }),
 });
@@ -228,7 +228,7 @@ interface Confirmation {
 
 const questionShownAgain: Outcome = async ({ status, body }, { victim, signedInUser }) => {
   expect([status, body]).toEqual([200, expect.stringContaining("Sign out?")]);
-  expect(await signedInUser(victim)).toBe(victim.person["sub"]);
+  expect(await signedInUser(victim)).toBe(victim.user["sub"]);
 };
 
 const confirmations = [

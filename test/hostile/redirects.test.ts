@@ -83,7 +83,7 @@ const staysOnSite: Outcome = (_answer, world) => {
 /** Expects that the login has succeeded nevertheless. */
 const isSignedIn: Outcome = async ({ status }, { victim, signedInUser }) => {
   expect(status).toBeLessThan(500);
-  expect(await signedInUser(victim)).toBe(victim.person["sub"]);
+  expect(await signedInUser(victim)).toBe(victim.user["sub"]);
 };
 
 const openRedirect = (

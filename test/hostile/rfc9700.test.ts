@@ -22,7 +22,7 @@ const OWN_SESSION_SECRET = "a-secret-of-the-apps-own-session";
 
 /** Signs the attacker in at the provider, and returns the callback URL without visiting it. */
 async function attackersCallback({ attacker, base }: World, path = "/login"): Promise<URL> {
-  attacker.person = { sub: "jonas-weber" };
+  attacker.user = { sub: "jonas-weber" };
   return attacker.loginUntilCallback(base + path);
 }
 
@@ -99,7 +99,7 @@ const byForm = { https: true, options: { authorizationParams: { response_mode: "
 
 /** Returns the page with which the provider would post its response to the attacker's login. */
 async function attackersForm({ attacker, base }: World): Promise<Answer> {
-  attacker.person = { sub: "jonas-weber" };
+  attacker.user = { sub: "jonas-weber" };
   return attacker.visit(`${base}/login`);
 }
 
@@ -481,7 +481,7 @@ async function cancelAtProvider(
   { victim, base }: World,
   change: (response: URLSearchParams) => unknown,
 ): Promise<Answer> {
-  victim.person = { deny: "" };
+  victim.user = { deny: "" };
   const callback = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
   expect(callback.searchParams.get("error")).toBe("access_denied");
   change(callback.searchParams);

@@ -468,7 +468,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   };
 
   test("a login and the remaining lifetimes of its tokens appear while the page is open", async () => {
-    const { url } = await startWorld(withInspector({ portal: { accessTokenSeconds: 60 } }));
+    const { url } = await startWorld(withInspector({ provider: { accessTokenSeconds: 60 } }));
     const { context, page } = await open(url);
     await page.getByText("No logins so far.").waitFor();
     await page.screenshot({ path: join(SHOTS, "1-empty.png"), fullPage: true });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Ask, Browser } from "../support/browser.js";
+import { Browser, type RequestOptions } from "../support/browser.js";
 import { noNginx, startNginx } from "../support/nginx.js";
 import { freePort } from "../support/servers/free-port.mjs";
 import { startWorld } from "../support/world.js";
@@ -10,7 +10,7 @@ const LINE = /A login begins at the host/;
 async function start(redirectUri = "https://app.example/callback") {
   const tlsTerminated = redirectUri.startsWith("https:");
   const world = await startWorld({ options: { redirectUri, tlsTerminated }, log: [LINE] });
-  const ask = (headers: Ask["headers"] = {}, path = "/login") =>
+  const ask = (headers: RequestOptions["headers"] = {}, path = "/login") =>
     new Browser().navigate(world.url + path, { headers });
   return { ...world, ask, lines: () => world.log.filter((line) => LINE.test(line)) };
 }

@@ -1,7 +1,7 @@
 import session from "express-session";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startAnotherSite } from "../support/another-site.js";
-import { type Ask, Browser } from "../support/browser.js";
+import { Browser, type RequestOptions } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { advanceDate } from "../support/fake-time.js";
 import { startWorld, type World, type WorldOptions } from "../support/world.js";
@@ -33,7 +33,7 @@ async function startSignedIn(given: WorldOptions = {}): Promise<World & { cart()
   };
 }
 
-const LINKS: [string, Ask][] = [
+const LINKS: [string, RequestOptions][] = [
   ["a page of another site", { site: "cross-site" }],
   ["a page of another site, without a click", { site: "cross-site", clicked: false }],
   ["a sibling below the same domain", { site: "same-site" }],
@@ -76,7 +76,11 @@ describe("a login link from outside this site redirects a signed-in user to the 
 });
 
 describe("a login starts for a signed-in user", () => {
-  const isRedirectedToProvider = async ({ browser, url, provider }: World, path: string, ask: Ask) =>
+  const isRedirectedToProvider = async (
+    { browser, url, provider }: World,
+    path: string,
+    ask: RequestOptions,
+  ) =>
     (await browser.navigate(url + path, ask)).headers.location?.startsWith(
       `${provider.issuer}/oauth2/authorize`,
     );
@@ -183,7 +187,7 @@ describe("a login that another site started", () => {
     const { browser, url, cart, provider } = await startSignedIn();
     advanceDate(120_000);
     await browser.navigate(`${provider.issuer}/logout`);
-    browser.person = { sub: "jonas-weber" };
+    browser.user = { sub: "jonas-weber" };
     provider.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
     const callback = await browser.loginUntilCallback(`${url}/login?max_age=0`, { site: "cross-site" });
     expect((await browser.navigate(callback, { site: "cross-site" })).status).toBe(303);

@@ -80,7 +80,7 @@ describe("a redirect loop is stopped after two logins, with a page and a line in
   test("if two processes keep their sessions in memory", async () => {
     const front = await startFront();
     const fleet = await startFleet(2, {
-      portal: { redirectUris: [`${front.url}/callback`] },
+      provider: { redirectUris: [`${front.url}/callback`] },
       options: { redirectUri: `${front.url}/callback` },
     });
     const [one, two] = fleet.apps;
@@ -212,7 +212,7 @@ describe("a cached response of /login", () => {
         }`;
       });
       const second = new Browser();
-      second.person = { sub: "jonas-weber" };
+      second.user = { sub: "jonas-weber" };
       const first = await browser.loginUntilCallback(`${url}/login`);
       const other = await second.loginUntilCallback(`${url}/login`);
       expect(other.searchParams.get("state")).toBe(first.searchParams.get("state"));

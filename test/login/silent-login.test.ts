@@ -3,7 +3,7 @@ import session from "express-session";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { PortalAuthError, type PortalAuthOptions } from "../../lib/index.js";
 import { holdNext } from "../access/signed-in-request.js";
-import { type Ask, Browser } from "../support/browser.js";
+import { Browser, type RequestOptions } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { createClock } from "../support/clock.js";
 import { listenToEvents } from "../support/events.js";
@@ -12,7 +12,7 @@ import { startWorld, type World, type WorldOptions } from "../support/world.js";
 
 const start = (options: PortalAuthOptions = {}, more: Partial<WorldOptions> = {}): Promise<World> =>
   startWorld({
-    portal: { document: "full" },
+    provider: { document: "full" },
     options: { profile: "openid", silentLogin: true, ...options },
     ...more,
   });
@@ -29,7 +29,7 @@ async function restartBrowser({ browser, url }: World): Promise<void> {
 }
 
 /** A user who opens page after page of a site. */
-const open = ({ browser, url }: World, ask: Ask = {}) => browser.visit(`${url}/`, ask);
+const open = ({ browser, url }: World, ask: RequestOptions = {}) => browser.visit(`${url}/`, ask);
 
 describe("a visitor", () => {
   test("sees the first page unchanged, and the second one redirects to the provider once", async () => {
@@ -179,7 +179,7 @@ describe("no silent login starts", () => {
     expect([countAuthorizationRequests(world), page.headers["set-cookie"]]).toEqual([0, undefined]);
   });
 
-  test.each<[what: string, ask: Ask]>([
+  test.each<[what: string, ask: RequestOptions]>([
     ["a crawler, or a browser of old, that sends no Fetch Metadata", { old: true }],
     [
       "a crawler that drives a browser",

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { PortalAuthOptions } from "../../lib/index.js";
-import { type Answer, type Ask, Browser } from "../support/browser.js";
+import { type Answer, Browser, type RequestOptions } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { serve } from "../support/serve.js";
 import { startWorld, type World } from "../support/world.js";
@@ -133,7 +133,7 @@ describe.each([
     await world.browser.visit(`${world.url}/account`);
     const { headers } = await begin(world, { iss: world.provider.issuer, login_hint: "jonas-weber" });
     expect((await world.me()).claims).toMatchObject({ sub: "amara-okafor" });
-    world.browser.person = { sub: "jonas-weber" };
+    world.browser.user = { sub: "jonas-weber" };
     await world.browser.visit(`${world.provider.issuer}/logout?client_id=demo-app`);
     await world.browser.visit(headers.location ?? "");
     expect((await world.me()).claims).toMatchObject({ sub: "jonas-weber" });
@@ -157,7 +157,7 @@ test.each([
   expect((await browser.request(`${url}/login`, { method: "POST", headers, form: query })).status).toBe(400);
 });
 
-test.each<[string, Ask]>([
+test.each<[string, RequestOptions]>([
   ["JSON", { headers: { "content-type": "application/json" }, form: { iss: "x" } }],
   ["a form over 64 KiB", { form: { iss: "x".repeat(65 * 1024) } }],
 ])("%s starts no login", async (_what, ask) => {

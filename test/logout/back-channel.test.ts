@@ -21,7 +21,7 @@ interface Options {
 const start = ({ options, ...worldOptions }: Options = {}) =>
   logIn({
     ...worldOptions,
-    portal: { document: "full" },
+    provider: { document: "full" },
     options: { profile: "openid", backchannelLogout: true, ...options },
   });
 
@@ -53,7 +53,7 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
     const world = await start({ session, options: { hooks: { onLogout } } });
     const other = await world.another();
     const jonas = new Browser();
-    jonas.person = { sub: "jonas-weber" };
+    jonas.user = { sub: "jonas-weber" };
     await jonas.visit(`${world.url}/account`);
     const response = await send(world, { sub: AMARA });
     expect([
@@ -174,7 +174,7 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
 async function startWithoutSid(session: "app" | "ours") {
   const world = await logIn({
     session,
-    portal: { document: "full" },
+    provider: { document: "full" },
     options: { profile: "openid", backchannelLogout: true },
   });
   world.provider.nextIdToken({ claims: { sid: undefined } });
@@ -186,7 +186,7 @@ async function startWithoutSid(session: "app" | "ours") {
 async function startRegistered(session: "app" | "ours") {
   const world = await logIn({
     session,
-    portal: { document: "full" },
+    provider: { document: "full" },
     options: { profile: "openid", backchannelLogout: true },
   });
   world.provider.register({ backchannelLogoutUri: world.url + PATH });
@@ -460,7 +460,7 @@ test("an application that creates a session for each visitor creates none for th
   const store = new session.MemoryStore();
   const createForEachVisitor = session({ store, secret: "s", resave: false, saveUninitialized: true });
   const world = await startWorld({
-    portal: { document: "full" },
+    provider: { document: "full" },
     options: {
       profile: "openid",
       backchannelLogout: true,

@@ -191,7 +191,7 @@ async function startWithStaff(before: (app: Express) => void = () => {}): Promis
   const world = await startWorld({
     publicOrigin: site.origin,
     options: { sameSite: "strict" },
-    portal: { redirectUris: [`${site.origin}/callback`, `${site.origin}/staff/callback`] },
+    provider: { redirectUris: [`${site.origin}/callback`, `${site.origin}/staff/callback`] },
   });
   site.leadTo(new URL(world.url).port);
   before(world.app);

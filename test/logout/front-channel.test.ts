@@ -10,7 +10,7 @@ const start = (session: "app" | "ours" = "ours", log: RegExp[] = []) =>
   logIn({
     session,
     log,
-    portal: { document: "full" },
+    provider: { document: "full" },
     options: { profile: "openid", frontchannelLogout: true },
   });
 
@@ -212,7 +212,7 @@ describe("no session ends by", () => {
   });
 
   test("a frame without the option frontchannelLogout", async () => {
-    const world = await logIn({ portal: { document: "full" }, options: { profile: "openid" } });
+    const world = await logIn({ provider: { document: "full" }, options: { profile: "openid" } });
     expect((await frame(world, { iss: world.provider.issuer, sid: await sidOf(world) })).status).toBe(404);
     expect(await isSignedIn(world)).toBe(true);
   });

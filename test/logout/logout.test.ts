@@ -37,7 +37,7 @@ describe("logging out", () => {
   test("ends the provider's session too, so that another user can sign in", async () => {
     const { browser, url } = await signedIn();
     expect((await browser.visit(`${url}/logout`, { site: "same-origin" })).body).toBe("home");
-    browser.person = { sub: "jonas-weber" };
+    browser.user = { sub: "jonas-weber" };
     expect(JSON.parse((await browser.visit(`${url}/account`)).body).sub).toBe("jonas-weber");
   });
 
@@ -45,7 +45,7 @@ describe("logging out", () => {
     "uses the parameters of RP-Initiated Logout if discovery has end_session_endpoint (profile %s)",
     async (profile) => {
       const { browser, url, me, provider } = await signedIn({
-        portal: { document: "full" },
+        provider: { document: "full" },
         options: { profile },
       });
       const { tokens } = await me();

@@ -24,7 +24,7 @@ async function start(owner: "app" | "ours", options: PortalAuthOptions = {}, bef
   const world = await logIn({
     session: owner,
     before,
-    portal: { document: "full" },
+    provider: { document: "full" },
     options: { profile: "openid", backchannelLogout: true, hooks: { onLogout }, ...options },
   });
   const phone = new Browser();

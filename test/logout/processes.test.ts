@@ -18,7 +18,7 @@ function describeProcesses(getStoreUrl: () => string, sessionKinds: SessionKind[
     async function start<Count extends number>(count: Count): Promise<Fleet<Count>> {
       const url = getStoreUrl();
       const fleet = await startFleet(count, {
-        portal: { document: "full" },
+        provider: { document: "full" },
         options: {
           profile: "openid",
           backchannelLogout: true,
@@ -26,7 +26,7 @@ function describeProcesses(getStoreUrl: () => string, sessionKinds: SessionKind[
         },
         session: kind && { kind, url },
       });
-      fleet.browser.person = { sub: AMARA };
+      fleet.browser.user = { sub: AMARA };
       await fleet.browser.visit(`${fleet.url}/account`);
       return fleet;
     }
@@ -39,7 +39,7 @@ function describeProcesses(getStoreUrl: () => string, sessionKinds: SessionKind[
         await another(fleet),
         await another(fleet, "jonas-weber"),
       ];
-      const token = fleet.portal.logoutToken(
+      const token = fleet.provider.logoutToken(
         { sub: AMARA },
         { claims: { iat: Math.floor(Date.now() / 1000) - 5 } },
       );
@@ -73,11 +73,11 @@ function describeProcesses(getStoreUrl: () => string, sessionKinds: SessionKind[
     test("a login in progress at one process fails after a logout at another", async () => {
       const fleet = await start(2);
       const browser = new Browser();
-      browser.person = { sub: AMARA };
-      const hold = holdNext(fleet.portal, "/oauth2/token", "answered");
+      browser.user = { sub: AMARA };
+      const hold = holdNext(fleet.provider, "/oauth2/token", "answered");
       const login = browser.visit(`${fleet.url}/account`);
       await hold.arrived;
-      expect((await post(fleet.apps[1], fleet.portal.logoutToken({ sub: AMARA }))).status).toBe(200);
+      expect((await post(fleet.apps[1], fleet.provider.logoutToken({ sub: AMARA }))).status).toBe(200);
       hold.letGo();
       expect((await login).status).toBe(401);
       for (const app of fleet.apps) expect(await isSignedIn(fleet, app, browser)).toBe(false);
@@ -95,7 +95,7 @@ function describeProcesses(getStoreUrl: () => string, sessionKinds: SessionKind[
     test("a second logout ends the sessions that remain after the first process was killed", async () => {
       const fleet = await start(2);
       const browsers = await Promise.all(Array.from({ length: 30 }, () => another(fleet)));
-      const token = fleet.portal.logoutToken({ sub: AMARA });
+      const token = fleet.provider.logoutToken({ sub: AMARA });
       const [one, other] = fleet.apps;
       const firstLogout = post(one, token).catch(() => undefined);
       while (await isSignedIn(fleet, other, browsers[0] as Browser)); // until the first session has ended
@@ -115,7 +115,7 @@ function describeProcesses(getStoreUrl: () => string, sessionKinds: SessionKind[
 
 async function another(fleet: Fleet<number>, sub = AMARA): Promise<Browser> {
   const browser = new Browser();
-  browser.person = { sub };
+  browser.user = { sub };
   await browser.visit(`${fleet.url}/account`);
   return browser;
 }

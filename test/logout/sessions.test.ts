@@ -27,7 +27,7 @@ const end = (world: LoggedIn, id: string, browser?: Browser): Promise<boolean> =
 
 async function signedIn({ url }: LoggedIn, { sub = "amara-okafor", userAgent = "" } = {}): Promise<Browser> {
   const browser = new Browser();
-  browser.person = { sub };
+  browser.user = { sub };
   await browser.visit(`${url}/account`, { headers: { "user-agent": userAgent } });
   return browser;
 }
@@ -316,7 +316,7 @@ describe.each(SESSIONS)("%s:", (_name, owner) => {
     );
     await browser.jar.removeAllCookies(); // also those of the session at the provider
     browser.jar.setCookieSync(`${session?.join("=")}; Path=/`, url);
-    browser.person = { sub: "jonas-weber" };
+    browser.user = { sub: "jonas-weber" };
     await browser.visit(`${url}/login`, { site: "same-origin" });
     expect((await world.me()).claims?.["sub"]).toBe("jonas-weber");
     await expect(slow.resume()).rejects.toMatchObject({ code: "login_required" });
@@ -346,7 +346,7 @@ test("each of two routers of one client ends only its own logins, but the provid
   const store = new session.MemoryStore();
   const twin: { auth?: RequestHandler } = {};
   const world = await startWorld({
-    portal: { document: "full", anyLoopbackAddress: true },
+    provider: { document: "full", anyLoopbackAddress: true },
     options: { profile: "openid", backchannelLogout: true },
     before: (app) => app.use(session({ store, secret: "s", resave: false, saveUninitialized: false })),
     after(app) {

@@ -121,7 +121,7 @@ describe("a login", () => {
     const { spans, readPoints } = startTelemetry();
     const { url, browser, provider } = await startWorld({ log: [/code_refused|login_denied/] });
     if (code === "code_refused") provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
-    else browser.person = { deny: "yes" };
+    else browser.user = { deny: "yes" };
     await browser.visit(`${url}/account`);
     const login = spans.getFinishedSpans().find(({ name }) => name === "portal_auth login");
     expect(login?.status.code).toBe(status);

@@ -125,7 +125,7 @@ test.each(["RS256", "PS256", "ES256", "EdDSA"] as const)(
   "a user signs in at a standard provider that signs with %s and sends at_hash, auth_time, iss and nonce",
   async (signingAlg) => {
     const { browser, url, me } = await startWorld({
-      portal: { document: "full", signingAlg },
+      provider: { document: "full", signingAlg },
       options: { profile: "openid" },
     });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);

@@ -40,7 +40,7 @@ describe("client_secret_basic", () => {
     ["an awkward: id%+", "pass word+%41:!'()~&=/-._*"],
   ])("authenticates the client %j at a real provider", async (clientId, clientSecret) => {
     const { browser, url, asked } = await startWorld({
-      portal: { clientId, clientSecret, clientAuth: "client_secret_basic", document: "full" },
+      provider: { clientId, clientSecret, clientAuth: "client_secret_basic", document: "full" },
       options: { clientId, clientSecret, clientAuth: "client_secret_basic", profile: "openid" },
     });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);

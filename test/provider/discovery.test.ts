@@ -171,7 +171,7 @@ describe("an endpoint that the discovery document omits", () => {
 
   test("comes from an option, which overrides the document", async () => {
     const { browser, url } = await startWorld({
-      portal: { document: "full" },
+      provider: { document: "full" },
       options: { profile: "openid", logoutUrl: "https://other.example/bye" },
     });
     await browser.visit(`${url}/account`);

@@ -21,7 +21,7 @@ describe("the option discoveryUrl", () => {
   const start = (documentIssuer: string, worldOptions: WorldOptions = {}) =>
     startWorld({
       ...worldOptions,
-      portal: { document: "full", issuerSuffix: "/realms/a" },
+      provider: { document: "full", issuerSuffix: "/realms/a" },
       options: { profile: "openid" },
       optionsFor: ({ issuer }) => ({
         issuer: issuer + documentIssuer,
@@ -51,7 +51,7 @@ const byHand = ({ issuer }: LocalProvider): PortalAuthOptions => ({
 describe("endpoints from options", () => {
   test("need no discovery document: login, refresh, userinfo, revocation and logout work", async () => {
     const world = await logIn({
-      portal: { document: "full" },
+      provider: { document: "full" },
       options: { profile: "openid" },
       optionsFor: (provider) => ({
         ...byHand(provider),
@@ -136,7 +136,7 @@ describe.skipIf(!isKnown)("the option internalUrl", () => {
     const forwarder = await startForwarder(() => target, prefix);
     const world = await startWith({
       ...worldOptions,
-      portal: { document: "full" },
+      provider: { document: "full" },
       options: { profile: "openid" },
       optionsFor: ({ issuer }) => {
         target = issuer;

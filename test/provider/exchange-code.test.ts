@@ -39,7 +39,7 @@ describe("the request", () => {
 
   test("of a client without a secret has client_id and code_verifier only", async () => {
     const { browser, url, asked } = await startWorld({
-      portal: { clientSecret: undefined, clientAuth: "none" },
+      provider: { clientSecret: undefined, clientAuth: "none" },
       options: { clientAuth: "none" },
     });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);

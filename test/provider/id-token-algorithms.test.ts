@@ -45,7 +45,7 @@ test.each<[unknown, string[]]>([
 /** A provider that announces several algorithms and signs with ES256. */
 const startWithEs256 = (options: WorldOptions = {}) =>
   startWorld({
-    portal: { document: "full", signingAlg: "ES256" },
+    provider: { document: "full", signingAlg: "ES256" },
     ...options,
     options: { profile: "openid", ...options.options },
   });
@@ -66,7 +66,7 @@ describe("the accepted algorithm", () => {
 
   test("is that of PORTAL_ID_TOKEN_ALG, at a login and at a refresh", async () => {
     const world = await logIn({
-      portal: { document: "full", signingAlg: "ES256" },
+      provider: { document: "full", signingAlg: "ES256" },
       options: { profile: "openid", idTokenAlg: "ES256" },
     });
     expect((await world.me()).isAuthenticated).toBe(true);
@@ -86,7 +86,7 @@ describe("the accepted algorithm", () => {
 
   test("applies to logout tokens", async () => {
     const { url, provider, browser, me, log } = await startWorld({
-      portal: { document: "full" },
+      provider: { document: "full" },
       options: { profile: "openid", backchannelLogout: true, idTokenAlg: "RS256" },
       log: [/logout_token_invalid/],
     });
@@ -127,7 +127,7 @@ const hmac =
 const startLikeLine = (options: WorldOptions = {}) =>
   startWorld({
     ...options,
-    portal: { document: "full", signingAlg: "ES256" },
+    provider: { document: "full", signingAlg: "ES256" },
     options: { profile: "openid", idTokenAlg: "HS256", backchannelLogout: true },
   });
 

@@ -43,7 +43,7 @@ describe.each([
   const start = (options: WorldOptions = {}) =>
     logIn({
       ...options,
-      portal: { document: "full", issuerSuffix },
+      provider: { document: "full", issuerSuffix },
       options: EVERYTHING,
       optionsFor: ({ issuer }) => ({ issuer: issuer + optionSuffix }),
     });
@@ -85,7 +85,7 @@ test.each([
   ["the callback", undefined, "response_issuer_mismatch"],
 ])("an issuer without its final slash in %s is rejected", async (_where, changeToken, code) => {
   const { browser, url, provider, log } = await startWorld({
-    portal: { document: "full", issuerSuffix: "/" },
+    provider: { document: "full", issuerSuffix: "/" },
     options: { profile: "openid" },
     log: [new RegExp(code)],
   });
@@ -116,7 +116,7 @@ test("a session is valid whether or not PORTAL_ISSUER ends with a slash", async 
 
 test("the log shows both issuers if they do not match", async () => {
   const { browser, url, provider, log } = await startWorld({
-    portal: { issuerSuffix: "/realms/b" },
+    provider: { issuerSuffix: "/realms/b" },
     optionsFor: ({ issuer }) => ({ issuer: `${issuer}/realms/a/` }),
     log: [/issuer_mismatch/],
   });
@@ -174,14 +174,14 @@ describe("with a provider that has tenants (Microsoft Entra)", () => {
   const start = (allowedTenants: PortalAuthOptions["allowedTenants"], options: WorldOptions = {}) =>
     startWorld({
       ...options,
-      portal: { document: "full", issuerSuffix: "/{tenantid}/v2.0", tenant: ALLOWED },
+      provider: { document: "full", issuerSuffix: "/{tenantid}/v2.0", tenant: ALLOWED },
       options: { ...EVERYTHING, ...(allowedTenants && { allowedTenants }) },
       optionsFor: ({ issuer }) => ({ issuer: `${issuer}/common/v2.0` }),
     });
   const startSignedIn = (options: WorldOptions = {}) =>
     logIn({
       ...options,
-      portal: { document: "full", issuerSuffix: "/{tenantid}/v2.0", tenant: ALLOWED },
+      provider: { document: "full", issuerSuffix: "/{tenantid}/v2.0", tenant: ALLOWED },
       options: { ...EVERYTHING, allowedTenants: [ALLOWED] },
       optionsFor: ({ issuer }) => ({ issuer: `${issuer}/organizations/v2.0` }),
     });
@@ -317,7 +317,7 @@ test.each([
 ])(
   "the doctor reports whether the issuers are exactly equal (document %j, option %j)",
   async (issuerSuffix, optionSuffix, title) => {
-    const { provider, url } = await startWorld({ portal: { document: "full", issuerSuffix } });
+    const { provider, url } = await startWorld({ provider: { document: "full", issuerSuffix } });
     const { checks } = await diagnose(
       {
         issuer: provider.issuer + optionSuffix,

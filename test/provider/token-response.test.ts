@@ -68,12 +68,12 @@ describe("a claim of the wrong type is rejected, and the log names the claim", (
 
 test('the number 7 is never accepted as the user "7"', async () => {
   const { browser, url, ask, later, me, provider, inRequest, log } = await logIn({
-    portal: { document: "full", users: [...DEMO_USERS, { sub: "7", name: "Seven" }] },
+    provider: { document: "full", users: [...DEMO_USERS, { sub: "7", name: "Seven" }] },
     options: { profile: "openid", backchannelLogout: true },
     log: [/id_token_invalid|logout_token_invalid/],
   });
   const browserOfSeven = new Browser();
-  browserOfSeven.person = { sub: "7" };
+  browserOfSeven.user = { sub: "7" };
   await browserOfSeven.visit(`${url}/account`);
 
   provider.answerNext("/userinfo", json(200, { sub: 7 }));

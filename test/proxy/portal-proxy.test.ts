@@ -470,7 +470,7 @@ describe("a 401 of the upstream", () => {
 
   test("for the new token is relayed, and causes no further refresh for five minutes", async () => {
     const { browser, url, upstream, refreshes } = await start({
-      portal: { accessTokenSeconds: 3600 },
+      provider: { accessTokenSeconds: 3600 },
       respond: (_req, res) => void res.writeHead(401, { "www-authenticate": "Basic" }).end("not you"),
     });
     for (let time = 0; time < 3; time += 1) {

@@ -247,7 +247,7 @@ test("the guards require a role and a scope, and a stronger sign-in", async () =
   const scope = { reports: { all: () => ["r1"] }, bank: { transfer: () => "done" } };
   const { url, browser, provider } = await startWorld({
     after: inApp(block, scope),
-    portal: { document: "full", acrValues: ["pwd", "mfa"] },
+    provider: { document: "full", acrValues: ["pwd", "mfa"] },
     options: { profile: "openid" },
     log: [/insufficient_scope|not_permitted/],
   });
@@ -505,9 +505,9 @@ describe("hooks", () => {
     const key = "import { PortalAuthError } from 'express-portal-auth';";
     for (const members of [[], ["amara@lighthouse.example"]]) {
       const { hooks } = await readOptions(key, { members });
-      const portal = { users: [{ sub: "amara-okafor", name: "Amara" }] };
+      const users = [{ sub: "amara-okafor", name: "Amara" }];
       const { url, browser, provider, me, asked } = await startWorld({
-        portal,
+        provider: { users },
         options: hooks ? { hooks } : {},
       });
       provider.nextIdToken({ claims: { name: "Amara", email: "amara@lighthouse.example", phone: "1" } });

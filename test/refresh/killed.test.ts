@@ -12,7 +12,7 @@ describeWithRedis("a process that is killed during a refresh", (redis) => {
   /** The provider has got the request and never answers. `later` is the age of the access token, in seconds. */
   async function killDuringRefresh(later: number) {
     const fleet = await startFleet(2, {
-      portal: { rotateRefreshTokens: true },
+      provider: { rotateRefreshTokens: true },
       options: { store: redis().url },
     });
     await fleet.browser.visit(`${fleet.url}/account`);
@@ -20,7 +20,7 @@ describeWithRedis("a process that is killed during a refresh", (redis) => {
     const before = (await fleet.me(one)).tokens?.access_token;
     await Promise.all((fleet.apps as AppProcess[]).map((app) => app.later(later)));
     const asked = new Promise<void>((resolve) => {
-      fleet.portal.answerNext("/oauth2/token", () => resolve());
+      fleet.provider.answerNext("/oauth2/token", () => resolve());
     });
     const never = expect(fleet.token(one)).rejects.toThrow("socket hang up");
     await asked;

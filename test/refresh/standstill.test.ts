@@ -22,11 +22,11 @@ const allLater = (fleet: Fleet<number>) =>
 
 /** Two processes with so many logins whose tokens have expired, and a provider that answers in one second. */
 async function startTwo(count: number, given: FleetOptions) {
-  const fleet = await startFleet(2, { ...given, portal: { rotateRefreshTokens: true } });
+  const fleet = await startFleet(2, { ...given, provider: { rotateRefreshTokens: true } });
   const browsers = Array.from({ length: count }, () => new Browser());
   for (const browser of browsers) await browser.visit(`${fleet.url}/account`);
   await allLater(fleet);
-  fleet.portal.slowDown(1000, "/oauth2/token");
+  fleet.provider.slowDown(1000, "/oauth2/token");
   const arrived = () =>
     vi.waitFor(() => expect(refreshes(fleet)).toBe(count), { timeout: 10_000, interval: 5 });
   return { fleet, browsers, arrived };

@@ -51,7 +51,7 @@ async function start(way: Way[1], more: (app: Express) => void = () => {}) {
   const world = await startWorld({
     ...given,
     options: { clock, ...given.options },
-    portal: { rotateRefreshTokens: true },
+    provider: { rotateRefreshTokens: true },
     after(app) {
       slow.addTo(app);
       addSessionRoute(app);

@@ -43,7 +43,7 @@ function shared(foreign: AppSession["kind"], url: () => string): void {
     ): Promise<Fleet<Count>> {
       const fleet = await startFleet(count, {
         ...given,
-        portal: { rotateRefreshTokens: true, ...given.portal },
+        provider: { rotateRefreshTokens: true, ...given.provider },
         options: { store: url(), ...given.options },
         session: session && {
           ...session,
@@ -134,7 +134,7 @@ function shared(foreign: AppSession["kind"], url: () => string): void {
       const [one, other] = fleet.apps;
       await allLater(fleet);
       const asked = new Promise<void>((resolve) => {
-        fleet.portal.answerNext("/oauth2/token", () => resolve()); // and never answers
+        fleet.provider.answerNext("/oauth2/token", () => resolve()); // and never answers
       });
       const never = expect(fleet.token(one)).rejects.toThrow("socket hang up");
       await asked;

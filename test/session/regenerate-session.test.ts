@@ -28,7 +28,7 @@ const start = (whose: "app" | "ours", given: Parameters<typeof logIn>[0] = {}) =
   logIn({
     ...given,
     session: whose,
-    portal: { rotateRefreshTokens: true },
+    provider: { rotateRefreshTokens: true },
     after(app) {
       app.get("/test/regenerate", async (req, res) => {
         await req.portal.regenerate();

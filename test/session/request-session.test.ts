@@ -399,7 +399,7 @@ async function signInAs(world: World, sub: string) {
   );
   await browser.jar.removeAllCookies();
   for (const [name, value] of cookies) browser.jar.setCookieSync(`${name}=${value}; Path=/`, url);
-  browser.person = { sub };
+  browser.user = { sub };
   return browser.visit(`${url}/login?returnTo=/account`);
 }
 

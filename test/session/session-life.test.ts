@@ -94,7 +94,7 @@ describe.each([
     await browser.visit(`${url}/account`);
     const goOn = await slow.startRequest(world, setValue("note", "late"));
     await browser.visit(`${url}/logout`, { site: "same-origin" });
-    browser.person = { sub: "jonas-weber" };
+    browser.user = { sub: "jonas-weber" };
     await browser.visit(`${url}/account`);
     await goOn();
     expect((await world.me()).claims?.["sub"]).toBe("jonas-weber");

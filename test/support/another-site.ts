@@ -1,7 +1,7 @@
 import { connect, createServer } from "node:net";
 import { serve } from "./serve.js";
 
-/** The app under another host than the portal's: for a browser, another site. */
+/** Returns the URL of the app at another host than the provider's. For a browser, that is another site. */
 export async function startAnotherSite(): Promise<{ origin: string; leadTo(port: string): void }> {
   let to = 0;
   const front = createServer((socket) => {

@@ -1,6 +1,9 @@
 import session, { type SessionData } from "express-session";
 
-/** A store of a kind that portalAuth does not know, which keeps texts; two with the same files are one store of two processes. */
+/**
+ * A store of a kind that portalAuth does not know. It stores strings in files. Two instances with the same
+ * files are one store of two processes.
+ */
 export class AnotherStore extends session.Store {
   constructor(readonly files = new Map<string, string>()) {
     super();

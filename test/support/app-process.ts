@@ -5,46 +5,46 @@ import type { Answer, Browser } from "./browser.js";
 import { type Ended, Program } from "./program.js";
 
 export interface AppSettings {
-  /** Of portalAuth(): what JSON can carry, so no hooks, and a store by its address. */
+  /** Options of portalAuth() that JSON can represent: no hooks, and a store by its URL. */
   options: { [name in Exclude<keyof PortalAuthOptions, "hooks">]?: Json };
-  /** An express-session that the app mounts before portalAuth. Default none: portalAuth mounts its own. */
+  /** The express-session that the app mounts before portalAuth. Default none: portalAuth mounts its own. */
   session?: AppSession | undefined;
 }
 
 export interface AppSession {
   /**
-   * The session store: the package's own store on Redis or PostgreSQL ("createStore"), a package of others, or "another": a
-   * slow store on Redis, with separate reads and writes.
+   * The session store: "createStore" is the package's own store on Redis or PostgreSQL, "another" is a slow
+   * store on Redis with separate reads and writes. The others are packages of other authors.
    */
   kind: "createStore" | "connect-redis" | "connect-pg-simple" | "memory" | "another";
-  /** The address of the server, unless the kind is "memory". */
+  /** The URL of the server, unless the kind is "memory". */
   url?: string;
   resave?: boolean;
   rolling?: boolean;
   saveUninitialized?: boolean;
-  /** Of the cookie, in milliseconds. */
+  /** The maximum age of the cookie, in milliseconds. */
   maxAge?: number;
 }
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
-/** What a slow request changes in the session, and what it does besides. */
+/** The change that a slow request makes in the session, and further actions of it. */
 export interface SlowChange {
   key: string;
   value: string;
-  /** It asks for the access token before the change. */
+  /** Whether it calls accessToken() before the change. */
   token?: boolean;
-  /** It saves the session itself, before it answers. */
+  /** Whether it saves the session itself before it responds. */
   save?: boolean;
 }
 
-/** A request that has loaded its session and waits. */
+/** A request that has loaded its session and is on hold. */
 export interface HeldRequest {
-  /** Lets it go on; resolves to its answer. */
+  /** Continues the request and resolves to its response. */
   release(): Promise<Answer>;
 }
 
-/** Few can be taken apart: `const [one, other] = await startApps(2, settings)`. */
+/** A tuple for a small number, so that `const [one, other] = await startApps(2, settings)` has types. */
 export type Several<Count extends number> = Count extends keyof Few ? Few[Count] : AppProcess[];
 
 interface Few {
@@ -53,7 +53,10 @@ interface Few {
   3: [AppProcess, AppProcess, AppProcess];
 }
 
-/** Processes of one app (programs/app.mjs), each on a free port. The caller stops them; startFleet() does so by itself. */
+/**
+ * Starts processes of one app (programs/app.mjs), each on a free port. The caller stops them. startFleet()
+ * does that too.
+ */
 export async function startApps<Count extends number>(
   count: Count,
   settings: AppSettings,
@@ -68,23 +71,25 @@ export async function startApps<Count extends number>(
   }
 }
 
-/** Processes that listen, and serve nothing before beginAll(): for settings that depend on their addresses. */
+/**
+ * Starts processes that listen, but serve nothing before beginAll(): the settings may depend on their URLs.
+ */
 export const forkApps = (count: number): AppProcess[] =>
   Array.from({ length: count }, () => new AppProcess());
 
 export async function beginAll(apps: AppProcess[], settings: AppSettings): Promise<void> {
   await Promise.all(apps.map((app) => app.listening));
-  for (const app of apps) await app.begin(settings); // one after another: the first may have to create a table
+  for (const app of apps) await app.begin(settings); // one by one, because the first may create a table
 }
 
 export class AppProcess {
   url = "";
   readonly pid: number;
-  /** The lines that it has written. */
+  /** The lines that the process has written. */
   readonly log: string[];
-  /** Its end; by then the log is whole. */
+  /** Resolves when the process has ended and the log is complete. */
   readonly exited: Promise<Ended>;
-  /** Its address, which is known before it serves anything. */
+  /** Resolves to the URL, which is known before the process serves requests. */
   readonly listening: Promise<string>;
   readonly #program: Program;
   readonly #words: EventEmitter;
@@ -103,36 +108,35 @@ export class AppProcess {
     });
   }
 
-  /** Hands over the settings; resolves when requests are answered. */
+  /** Sends the settings. Resolves when the app serves requests. */
   async begin(settings: AppSettings): Promise<void> {
     const ready = this.#told("ready");
     this.#program.tell("settings", settings);
     await ready;
   }
 
-  /** Turns its clock on: sessions and tokens are so much older then. */
+  /** Advances the clock of the process, so that sessions and tokens are older. */
   async later(seconds: number): Promise<void> {
     const turned = this.#told("turned");
     this.#program.tell("later", seconds);
     await turned;
   }
 
-  /** Begins a request that changes the session; resolves when it has loaded it, and waits for its release. */
+  /**
+   * Starts a request that changes the session. Resolves when it has loaded the session; then it waits for
+   * release().
+   */
   async hold(browser: Browser, { key, value, token, save }: SlowChange): Promise<HeldRequest> {
     const hold = randomUUID();
-    const query = new URLSearchParams({
-      hold,
-      key,
-      value,
-      ...(token && { token: "1" }),
-      ...(save && { save: "1" }),
-    });
+    const query = new URLSearchParams({ hold, key, value });
+    if (token) query.set("token", "1");
+    if (save) query.set("save", "1");
     const loaded = this.#told(`loaded ${hold}`);
     const answer = browser.fetch(`${this.url}/slow-change?${query}`);
     const tooEarly = answer.then(({ status, body }) => {
       throw new Error(`answered before it was held: ${status} ${body}`);
     });
-    tooEarly.catch(() => {}); // from here on an answer is welcome, and none at all is told to who releases
+    tooEarly.catch(() => {}); // From here on a response is expected, and release() rejects without one.
     await Promise.race([loaded, tooEarly]);
     return {
       release: () => {
@@ -142,24 +146,26 @@ export class AppProcess {
     };
   }
 
-  /** Default SIGKILL: it has no time for a last word. With SIGSTOP it hangs until SIGCONT. */
+  /** Sends a signal. Default SIGKILL, which ends the process at once. SIGSTOP suspends it until SIGCONT. */
   kill(signal: NodeJS.Signals = "SIGKILL"): void {
     this.#program.kill(signal);
   }
 
-  /** Also when it hangs, or has ended. */
+  /** Ends the process, even a suspended one. */
   async stop(): Promise<void> {
     this.kill();
     await this.exited;
   }
 
-  /** What a test does that has no more to ask of it: the app ends, and the log is whole. The process serves another one. */
+  /**
+   * Ends the app at the end of a test, so that the log is complete. The process can then serve another app.
+   */
   release(): Promise<void> {
     this.#released ??= this.#program.rest().then((rests) => (rests ? undefined : this.stop()));
     return this.#released;
   }
 
-  /** Waits for a word of the process, but not when it has ended. */
+  /** Waits for a message of the process. Rejects if the process ends first. */
   async #told(word: string): Promise<unknown> {
     const done = new AbortController();
     const ended = this.exited.then(({ code, signal }) => {
@@ -170,7 +176,7 @@ export class AppProcess {
       return content;
     } finally {
       done.abort();
-      ended.catch(() => {}); // a good end, by then
+      ended.catch(() => {}); // an end after the message is no failure
     }
   }
 }

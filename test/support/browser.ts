@@ -9,32 +9,38 @@ export interface Answer {
   readonly body: string;
 }
 
-export interface Ask {
+export interface RequestOptions {
   method?: string;
   headers?: Record<string, string>;
-  /** Sent as application/x-www-form-urlencoded. */
+  /** The body, sent as application/x-www-form-urlencoded. */
   form?: Record<string, string> | URLSearchParams;
   /**
-   * Where the request comes from, as the browser tells it. Default "none", the address bar; for a login route
-   * "same-origin", a link on a page of the site.
+   * The value of Sec-Fetch-Site. Default "none", the address bar. Default for a login route: "same-origin", a
+   * link on a page of the site.
    */
   site?: "none" | "same-origin" | "same-site" | "cross-site";
-  /** Whether a user clicked. A script or `<meta http-equiv=refresh>` may lead to a page without. Default true. */
+  /**
+   * Whether the user clicked. Without a click, a script or `<meta http-equiv=refresh>` loads the page.
+   * Default true.
+   */
   clicked?: boolean;
-  /** A browser from before Fetch Metadata. */
+  /** Whether the browser is too old for Fetch Metadata. */
   old?: boolean;
 }
 
 const HTML = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
 const MOST_REDIRECTS = 20;
 
-/** A browser as far as logins need one: a strict cookie jar, Fetch Metadata, redirects, and a person who picks an account. */
+/**
+ * Simulates the parts of a browser that logins need: a strict cookie jar, Fetch Metadata, redirects, and a
+ * user who picks an account at the provider.
+ */
 export class Browser {
-  /** Every answer, in order, of everybody. */
+  /** All responses of all servers, in order. */
   readonly answers: Answer[] = [];
   readonly jar: CookieJar;
-  /** What the person does on the portal's page. */
-  person: Record<string, string> = { sub: "amara-okafor" };
+  /** The form that the user submits on the login page of the provider. */
+  user: Record<string, string> = { sub: "amara-okafor" };
   readonly #ca: string | undefined;
   readonly #agent = new HttpAgent({ keepAlive: false });
 
@@ -43,8 +49,10 @@ export class Browser {
     this.jar = new CookieJar(undefined, { prefixSecurity: "strict", rejectPublicSuffixes: false });
   }
 
-  /** Loads a page as a person does: follows redirects, and picks an account where the portal asks for one. */
-  async visit(url: string | URL, ask: Ask = {}): Promise<Answer> {
+  /**
+   * Loads a page as a user does: follows redirects, and picks an account on the login page of the provider.
+   */
+  async visit(url: string | URL, ask: RequestOptions = {}): Promise<Answer> {
     let answer = await this.navigate(url, ask);
     for (let steps = 0; steps < MOST_REDIRECTS; steps += 1) {
       const { location } = answer.headers;
@@ -52,22 +60,22 @@ export class Browser {
       if (location)
         answer = await this.navigate(new URL(location, answer.url), { ...headersOnly(ask), site });
       else if (isLoginPage(answer))
-        answer = await this.navigate(answer.url, { method: "POST", form: this.person, site: "same-origin" });
+        answer = await this.navigate(answer.url, { method: "POST", form: this.user, site: "same-origin" });
       else return answer;
     }
     throw new Error(`too many redirects, the last to ${answer.url}`);
   }
 
   /** Loads a page and stops at the first redirect. */
-  navigate(url: string | URL, ask: Ask = {}): Promise<Answer> {
+  navigate(url: string | URL, ask: RequestOptions = {}): Promise<Answer> {
     const { site = isLoginRoute(url) ? "same-origin" : "none", old = false, clicked = true } = ask;
     const page = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-site": site };
     const metadata = { ...page, ...(clicked && { "sec-fetch-user": "?1" }) };
     return this.request(url, { ...ask, headers: { accept: HTML, ...(!old && metadata), ...ask.headers } });
   }
 
-  /** fetch() of a script on the app's own page. */
-  fetch(url: string | URL, ask: Ask = {}): Promise<Answer> {
+  /** Sends a request like fetch() of a script on the app's own page. */
+  fetch(url: string | URL, ask: RequestOptions = {}): Promise<Answer> {
     const { site = "same-origin" } = ask;
     const headers = {
       accept: "*/*",
@@ -78,48 +86,54 @@ export class Browser {
     return this.request(url, { ...ask, headers: { ...headers, ...ask.headers } });
   }
 
-  /** The login up to the callback's address, which is not visited: what a test does with it is its own affair. */
-  async loginUntilCallback(url: string | URL, ask: Ask = {}): Promise<URL> {
+  /** Signs in up to the URL of the callback, which it returns without visiting it. */
+  async loginUntilCallback(url: string | URL, ask: RequestOptions = {}): Promise<URL> {
     let answer = await this.navigate(url, ask);
     for (let steps = 0; steps < MOST_REDIRECTS; steps += 1) {
-      if (isLoginPage(answer))
-        answer = await this.navigate(answer.url, { method: "POST", form: this.person });
+      if (isLoginPage(answer)) answer = await this.navigate(answer.url, { method: "POST", form: this.user });
       const { location } = answer.headers;
-      if (!location) throw new Error(`no way on from ${answer.url}: ${answer.status} ${answer.body}`);
+      if (!location)
+        throw new Error(`no redirect and no login page at ${answer.url}: ${answer.status} ${answer.body}`);
       const next = new URL(location, answer.url);
       if (next.searchParams.has("state") && !next.searchParams.has("client_id")) return next;
       answer = await this.navigate(next);
     }
-    throw new Error("never came to a callback");
+    throw new Error("too many redirects before the callback");
   }
 
-  /** The cookies for an address, by name. */
+  /** Returns the cookies for a URL, by name. */
   async cookies(url: string | URL): Promise<Map<string, string>> {
     return new Map((await this.jar.getCookies(String(url))).map(({ key, value }) => [key, value]));
   }
 
-  /** RFC 6265bis, section 5.8.3: what another site begins carries no Strict cookie, and Lax ones only where it navigates its page by GET. */
+  /**
+   * Returns the cookies of a request. A cross-site request carries no Strict cookies, and Lax cookies only if
+   * it navigates to a page with GET (RFC 6265bis, section 5.8.3).
+   */
   async #cookiesFor(url: URL, method: string, headers: Record<string, string>): Promise<string> {
-    const isPage = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document"; // and no frame in one
+    // A navigation of a frame has another destination.
+    const isPage = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
     const isSafeNavigation = isPage && (method === "GET" || method === "HEAD");
     const sameSiteContext =
       headers["sec-fetch-site"] !== "cross-site" ? "strict" : isSafeNavigation ? "lax" : "none";
     return this.jar.getCookieString(url.href, { sameSiteContext });
   }
 
-  async request(to: string | URL, { method = "GET", headers = {}, form }: Ask = {}): Promise<Answer> {
+  async request(
+    to: string | URL,
+    { method = "GET", headers = {}, form }: RequestOptions = {},
+  ): Promise<Answer> {
     const url = new URL(to);
     url.hash = "";
     const cookie = await this.#cookiesFor(url, method, headers);
     const body = form && new URLSearchParams(form).toString();
-    const sent = {
-      ...(cookie && { cookie }),
-      ...(body !== undefined && {
-        "content-type": "application/x-www-form-urlencoded",
-        "content-length": String(Buffer.byteLength(body)),
-      }),
-      ...headers,
-    };
+    const sent: Record<string, string> = {};
+    if (cookie) sent["cookie"] = cookie;
+    if (body !== undefined) {
+      sent["content-type"] = "application/x-www-form-urlencoded";
+      sent["content-length"] = String(Buffer.byteLength(body));
+    }
+    Object.assign(sent, headers);
     const answer = await new Promise<Answer>((resolve, reject) => {
       const secure = url.protocol === "https:";
       const request = (secure ? httpsRequest : httpRequest)(
@@ -151,4 +165,5 @@ const isLoginRoute = (url: string | URL) => new URL(url).pathname.endsWith("/log
 
 const sameOrigin = (a: string | URL, b: string | URL) => new URL(a).origin === new URL(b).origin;
 
-const headersOnly = ({ headers, old }: Ask): Ask => ({ ...(headers && { headers }), ...(old && { old }) });
+/** Returns the options of a request that also apply to the redirects that follow. */
+const headersOnly = ({ headers = {}, old = false }: RequestOptions): RequestOptions => ({ headers, old });

@@ -20,7 +20,9 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const PROJECTS = ["lib", "example-app"];
 const BUILD_INFO = { lib: "dist/.tsbuildinfo", "example-app": "example-app/dist/.tsbuildinfo" };
 
-/** Builds the package and the example before any test, if the chosen tests need that and sources have changed. */
+/**
+ * Builds the package and the example before any test, if the chosen tests need that and sources have changed.
+ */
 export default async function build(project: TestProject): Promise<() => Promise<void>> {
   if (await isBuildNeeded(project)) buildAll();
   const packing = await mkdtemp(join(tmpdir(), "express-portal-auth-pack-"));

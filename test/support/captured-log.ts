@@ -4,15 +4,17 @@ import { vi } from "vitest";
 export interface CapturedLog {
   /** The lines that were written to the console. */
   readonly lines: string[];
-  /** Runs the work. A line that it writes belongs to this log, also if it writes the line in the next test. */
+  /**
+   * Runs the work. A line that it writes belongs to this log, also if it writes the line in the next test.
+   */
   capture<T>(work: () => T): T;
 }
 
 const linesOfWork = new AsyncLocalStorage<string[]>();
 
 /**
- * Captures what is written to the console, until the test ends. Background work of an earlier test does not write into
- * this log, if that test has started the work with `capture`.
+ * Captures what is written to the console, until the test ends. Background work of an earlier test does not
+ * write into this log, if that test has started the work with `capture`.
  */
 export function captureLog(): CapturedLog {
   const lines: string[] = [];

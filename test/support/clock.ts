@@ -1,8 +1,11 @@
 import { fakeClock } from "../../lib/testing/fake-clock.js";
 
-/** A clock for the option `clock`. It stands still, on a whole second as tokens count time, until a test turns it. */
+/**
+ * Creates a clock for the option `clock`. It shows a whole second, the unit of tokens, until a test
+ * advances it.
+ */
 export interface TestClock {
-  /** In milliseconds, as `Date.now` tells it. */
+  /** The time in milliseconds, as returned by `Date.now`. */
   readonly clock: () => number;
   later(seconds: number): void;
 }

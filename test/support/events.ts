@@ -4,13 +4,13 @@ import { EVENT_NAMES } from "../../lib/events/event-emitter.js";
 import { type EventListeners, subscribeToEvents } from "../../lib/events/subscribe-to-events.js";
 
 export interface Heard {
-  /** All that was told, in order. */
+  /** All events, in order. */
   readonly all: readonly { readonly name: PortalAuthEventName; readonly event: object }[];
   names(): string[];
   of<Name extends PortalAuthEventName>(name: Name): PortalAuthEvents[Name][];
 }
 
-/** Listens to every channel of ours until the test ends. */
+/** Subscribes to all our channels until the test ends. */
 export function listenToEvents(): Heard {
   const all: { name: PortalAuthEventName; event: object }[] = [];
   const listeners = EVENT_NAMES.map((name) => [name, (event: object) => void all.push({ name, event })]);

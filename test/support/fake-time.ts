@@ -2,7 +2,9 @@ import { onTestFinished, vi } from "vitest";
 
 // Each of these fakes lasts until the test ends, or until the test calls vi.useRealTimers().
 
-/** Advances the date by so many milliseconds. From then on, the date changes only when it is advanced again. */
+/**
+ * Advances the date by so many milliseconds. From then on, the date changes only when it is advanced again.
+ */
 export function advanceDate(milliseconds: number): void {
   const now = Date.now() + milliseconds;
   if (vi.isFakeTimers()) vi.setSystemTime(now);
@@ -26,7 +28,9 @@ export function fake(options: Parameters<typeof vi.useFakeTimers>[0]): void {
 
 const realImmediate = setImmediate;
 
-/** Advances fake time in steps of 50 ms, so that work of a store that begins in one step ends before the next. */
+/**
+ * Advances fake time in steps of 50 ms, so that work of a store that begins in one step ends before the next.
+ */
 export async function advance(milliseconds: number): Promise<void> {
   for (let elapsed = 0; elapsed < milliseconds; elapsed += 50) {
     await vi.advanceTimersByTimeAsync(Math.min(50, milliseconds - elapsed));

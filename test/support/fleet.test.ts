@@ -3,7 +3,7 @@ import type { AppSession } from "./app-process.js";
 import { type FleetOptions, startFleet } from "./fleet.js";
 import { describeWithPostgres, describeWithRedis } from "./servers/describe.js";
 
-test("a browser logs in at an app in a process of its own, which then ends and has told what it logged", async () => {
+test("a browser signs in at an app in another process, whose log is complete after its end", async () => {
   const { url, apps, browser, me } = await startFleet(1);
   const [app] = apps;
   expect((await browser.visit(`${url}/account`)).body).toBe('{"sub":"amara-okafor"}');
@@ -23,7 +23,8 @@ test("an app that cannot start says why", async () => {
 test("a request is held after it has loaded its session, and goes on when the test says so", async () => {
   const { apps, browser, session } = await startFleet(1, { session: { kind: "memory" } });
   const [app] = apps;
-  const first = await (await app.hold(browser, { key: "visits", value: "1" })).release(); // a session to share
+  const heldRequest = await app.hold(browser, { key: "visits", value: "1" });
+  const first = await heldRequest.release(); // creates the session that both share
   expect(first).toMatchObject({ status: 200, body: '{"visits":"1"}' });
   const slow = await app.hold(browser, { key: "cart", value: "slow" });
   const quick = await app.hold(browser, { key: "cart", value: "quick", save: true });
@@ -33,7 +34,7 @@ test("a request is held after it has loaded its session, and goes on when the te
   expect(await session(app)).toMatchObject({ cart: "slow", visits: "1" });
 });
 
-test("a request that waits is told about, as is one that cannot wait, when its process is killed", async () => {
+test("a request on hold and a new one reject when the process is killed", async () => {
   const { apps, browser } = await startFleet(1);
   const [app] = apps;
   const held = await app.hold(browser, { key: "cart", value: "lost" });
@@ -67,7 +68,7 @@ function knownToAll(address: () => string, kinds: readonly AppSession["kind"][])
 
   test.each(kinds)("also if it mounts express-session with %s", async (kind) => {
     const url = address();
-    const isOurs = kind === "createStore"; // the login lies beside the session then
+    const isOurs = kind === "createStore"; // its login is in the same entry as the session
     await knownTo({ session: { kind, url }, ...(!isOurs && { options: { store: url } }) });
   });
 }

@@ -17,7 +17,7 @@ import { Browser } from "./browser.js";
 import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET } from "./world.js";
 
 export interface FleetOptions {
-  portal?: Partial<LocalProviderOptions>;
+  provider?: Partial<LocalProviderOptions>;
   options?: AppSettings["options"];
   session?: AppSettings["session"];
 }
@@ -29,29 +29,33 @@ export interface Me {
 }
 
 export interface Fleet<Count extends number> {
-  /** Of the first process, where the portal sends everybody back to. */
+  /** The URL of the first process, which handles all callbacks. */
   readonly url: string;
   readonly apps: Several<Count>;
-  /** What each of them was started with. */
+  /** The settings of every process. */
   readonly settings: AppSettings;
-  readonly portal: LocalProvider;
+  readonly provider: LocalProvider;
   readonly browser: Browser;
-  /** What a process knows of the person who uses this browser. These three want an answer with status 200. */
+  /**
+   * Returns what a process knows about the user of this browser. Like the next two, it rejects unless the
+   * status is 200.
+   */
   me(app: AppProcess, browser?: Browser): Promise<Me>;
-  /** The access token that the process gets for them. */
+  /** Returns the access token of this user at a process. */
   token(app: AppProcess, browser?: Browser): Promise<string>;
-  /** What the app keeps in their session. */
+  /** Returns what the app has stored in the session of this user. */
   session(app: AppProcess, browser?: Browser): Promise<Record<string, unknown>>;
-  /** Further processes, as when one is replaced. */
+  /** Starts further processes. */
   startMore<More extends number>(count: More): Promise<Several<More>>;
-  /** Requests that the portal got at this path. */
+  /** Returns the requests that the provider has received at this path. */
   asked(path: string): LocalProvider["requests"];
 }
 
 /**
- * Several processes of one app, their portal and a browser; all gone when the test ends. As behind one address all have
- * the same settings, so that a login ends at the first process, wherever it began. A cookie is for a host and whatever
- * port: who has logged in is known to all, if they share a store. What must not be told is looked for as in startWorld().
+ * Starts several processes of one app, a provider and a browser. They are closed when the test ends. All
+ * processes have the same settings, so every login finishes at the first process. Cookies are shared by all
+ * ports of a host, so all processes find the session if they share a store. Secrets are searched for as in
+ * startWorld().
  */
 export async function startFleet<Count extends number>(
   count: Count,
@@ -66,7 +70,7 @@ export async function startFleet<Count extends number>(
   const client = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
   const redirectUri = `${url}/callback`;
   const addresses = { redirectUris: [redirectUri], logoutRedirectUris: [`${url}/`] };
-  const provider = await startLocalProvider({ ...client, ...addresses, ...given.portal });
+  const provider = await startLocalProvider({ ...client, ...addresses, ...given.provider });
   onTestFinished(() => provider.close());
 
   const { issuer } = provider;
@@ -81,8 +85,8 @@ export async function startFleet<Count extends number>(
   const settings: AppSettings = { options, session: given.session };
   await beginAll(running, settings);
   onTestFinished(async () => {
-    await releaseAll(running); // by then the logs are whole
-    for (const app of running) expectNothingTold(app, browser, provider);
+    await releaseAll(running); // completes the logs
+    for (const app of running) expectNoTokens(app, browser, provider);
   });
 
   const ask = async (app: AppProcess, path: string, who: Browser) => {
@@ -94,7 +98,7 @@ export async function startFleet<Count extends number>(
     url,
     apps: apps as Several<Count>,
     settings,
-    portal: provider,
+    provider,
     browser,
     me: (app, who = browser) => ask(app, "/test/me", who),
     token: async (app, who = browser) => (await ask(app, "/token", who)).access_token,
@@ -112,13 +116,13 @@ async function releaseAll(apps: AppProcess[]): Promise<void> {
   await Promise.all(apps.map((app) => app.release()));
 }
 
-/** The tokens that the app has shown on purpose, so that a test can look at them, are nowhere else. */
-function expectNothingTold({ url, log }: AppProcess, { answers }: Browser, provider: LocalProvider): void {
+/** Expects that tokens appear only in the responses that show them to tests. */
+function expectNoTokens({ url, log }: AppProcess, { answers }: Browser, provider: LocalProvider): void {
   const isShown = (path: string) => ["/test/me", "/token"].includes(path);
   const shown = answers.filter((answer) => isShown(new URL(answer.url).pathname) && answer.status === 200);
   const seenTokens = new Set(shown.flatMap(({ body }) => tokensIn(JSON.parse(body))));
   const others = answers.filter((answer) => !shown.includes(answer));
-  expectNothingSecret({ url, log, portal: provider, seenTokens, browser: { answers: others } });
+  expectNothingSecret({ url, log, provider, seenTokens, browser: { answers: others } });
 }
 
 function tokensIn({ access_token, tokens }: { access_token?: string; tokens?: TokenSet }): string[] {

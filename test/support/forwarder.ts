@@ -11,8 +11,8 @@ export interface Forwarder {
 }
 
 /**
- * Starts a server that forwards each request to an origin, like the inner address of a provider in a container network. It
- * removes the prefix from the path, and adds the header `x-inside`.
+ * Starts a server that forwards each request to an origin, like the inner address of a provider in a
+ * container network. It removes the prefix from the path, and adds the header `x-inside`.
  */
 export async function startForwarder(targetOf: () => string, prefix = ""): Promise<Forwarder> {
   const paths: string[] = [];

@@ -14,16 +14,16 @@ const realImmediate = setImmediate;
 
 export interface RequestWatch {
   /**
-   * Waits until all requests have a response and no further request follows. After 1 s it waits no longer, because a
-   * test may leave a request without a response.
+   * Waits until all requests have a response and no further request follows. After 1 s it waits no longer,
+   * because a test may leave a request without a response.
    */
   untilIdle(): Promise<void>;
   stop(): void;
 }
 
 /**
- * Watches the requests of this process to an origin. An app revokes tokens in the background. If the provider is closed
- * meanwhile, the app logs a failure.
+ * Watches the requests of this process to an origin. An app revokes tokens in the background. If the provider
+ * is closed meanwhile, the app logs a failure.
  */
 export function watchRequests(origin: string): RequestWatch {
   const requests = new Set<object>();

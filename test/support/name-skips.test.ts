@@ -8,7 +8,7 @@ import { cleanEnvironment } from "../package/run.js";
 
 const VITEST = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");
 const REPORTER = fileURLToPath(new URL("name-skips.ts", import.meta.url));
-const OUTPUT = fileURLToPath(new URL("../output", import.meta.url)); // out of git's sight, and in reach of node_modules
+const OUTPUT = fileURLToPath(new URL("../output", import.meta.url)); // ignored by git, and below node_modules
 
 const RUNS = `import { test } from "vitest"; test("runs", () => {});`;
 const SKIPS = `${RUNS} test.skip("in a balloon (skipped: no balloon. To run it: buy one)", () => {});`;

@@ -1,13 +1,13 @@
 import type { Reporter, TestModule, Vitest } from "vitest/node";
 
 /**
- * Names at the end what this machine could not run, and how to enable it: a test that is skipped says so in its name. In
- * CI, where everything must run, a skipped test fails the run.
+ * Lists at the end the tests that this machine skipped, and how to enable them: the name of a skipped test
+ * contains that. In CI, a skipped test fails the run.
  */
 export default class NameSkips implements Reporter {
   #isPart = false;
 
-  /** Who asks for some tests by name knows that the others do not run. */
+  /** Whether all tests were requested: with a filter by name, the others are skipped on purpose. */
   onInit(vitest: Pick<Vitest, "config">): void {
     this.#isPart = vitest.config.testNamePattern !== undefined;
   }

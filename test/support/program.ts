@@ -10,22 +10,22 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Whoever has something under way for longer shall not be waited for. */
+/** Maximum time that a process gets to finish its work before it is killed instead of reused. */
 const TO_REST_MS = 2000;
 
 /**
- * The process itself. To start one takes a second of CPU time, and these tests want two hundred: so one that nobody has
- * killed, and in which nothing is left under way, serves one app after another.
+ * A process. Its start takes a second of CPU time, and the tests need two hundred. Therefore a process that
+ * was not killed and has finished its work serves one app after another.
  */
 export class Program {
   static readonly #spare: Program[] = [];
 
   readonly pid: number;
   readonly ended: Promise<Ended>;
-  /** Of the app that it serves now. */
+  /** The log of the current app. */
   log: string[] = [];
   words = new EventEmitter();
-  /** Nobody has killed it. */
+  /** Whether it runs and was not killed. */
   isWhole = true;
   readonly #child: ChildProcess;
   #outputsAtRest = 0;
@@ -59,7 +59,8 @@ export class Program {
   }
 
   tell(word: string, content?: unknown): void {
-    if (this.#child.connected) this.#child.send({ word, content }, () => {}); // that it is gone, others notice
+    // The callback ignores failures: `ended` reports that the process is gone.
+    if (this.#child.connected) this.#child.send({ word, content }, () => {});
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -67,7 +68,7 @@ export class Program {
     this.#child.kill(signal);
   }
 
-  /** False when there is something left in it that would come into the way of another app. */
+  /** Waits until the app has finished its work. Resolves to false if the process cannot serve another app. */
   async rest(): Promise<boolean> {
     if (!this.isWhole) return false;
     const late = new AbortController();

@@ -8,8 +8,9 @@ import { freePort } from "./servers/free-port.mjs";
 const connectionsOf = new WeakMap<Server, Set<Socket>>();
 
 /**
- * Starts a server on a free port and returns its URL. The server is closed when the test ends, or after the last test
- * if no test runs yet. It may be an Express app, another handler of requests, or any server of Node.
+ * Starts a server on a free port and returns its URL. The server is closed when the test ends, or after the
+ * last test if no test runs yet. It may be an Express app, another handler of requests, or any server of
+ * Node.
  */
 export async function serve(target: RequestListener | Server, host?: string): Promise<string> {
   const server = typeof target === "function" ? createServer(target) : target;
@@ -18,7 +19,9 @@ export async function serve(target: RequestListener | Server, host?: string): Pr
   return listen(server, host);
 }
 
-/** Lets a server listen on a free port of the host, and returns its URL. The caller closes it with `close`. */
+/**
+ * Lets a server listen on a free port of the host, and returns its URL. The caller closes it with `close`.
+ */
 export async function listen(server: Server, host = "127.0.0.1"): Promise<string> {
   const connections = new Set<Socket>();
   connectionsOf.set(server, connections);

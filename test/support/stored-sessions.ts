@@ -6,9 +6,12 @@ import type { EntryStore } from "../../lib/store/record-store.js";
 export interface ObservedStore extends EntryStore {
   /** The login records that are stored now, in a store of ours or beside an application's session. */
   logins(): Promise<LoginRecord[]>;
-  /** The keys that begin with this text and that hold something now. */
+  /** Returns the keys that start with this text and have a value. */
   keys(prefix: string): Promise<string[]>;
-  /** The names of the methods that were called since the last call of this function. Those of lists begin with `index.`. */
+  /**
+   * The names of the methods that were called since the last call of this function. Those of lists begin with
+   * `index.`.
+   */
   calls(): string[];
   /** Changes a stored login, as another process would. */
   changeLogin(loginId: string | undefined, change: (record: LoginRecord) => LoginRecord): Promise<void>;

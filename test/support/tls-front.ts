@@ -5,15 +5,16 @@ import { close, listen } from "./serve.js";
 
 let made: ReturnType<typeof generate> | undefined;
 
-/** What a proxy that ends TLS tells the app. */
+/** The headers that a proxy that terminates TLS sends to the app. */
 export const FORWARDED: Readonly<Record<string, string>> = {
   "x-forwarded-proto": "https",
   "x-forwarded-for": "203.0.113.7",
 };
 
 /**
- * A proxy that ends TLS, as nginx would: it says so to the app, and believes nothing that a client says of it. The app may
- * start later, as it wants to know this address; and what the proxy says may change, as it is asked for each request.
+ * Starts a proxy that terminates TLS like nginx. It sets the headers and removes those of the client. The app
+ * may start later, because it needs the URL of the proxy. The headers may change, because they are computed
+ * for each request.
  */
 export async function startTlsFront(
   target: () => string,

@@ -33,7 +33,7 @@ export interface WorldOptions {
   prefix?: string;
   /** The path at which portalAuth is mounted. Default "/". */
   mount?: string;
-  portal?: Partial<LocalProviderOptions>;
+  provider?: Partial<LocalProviderOptions>;
   options?: PortalAuthOptions;
   /** Options that contain a URL of the provider. */
   optionsFor?: (provider: LocalProvider) => PortalAuthOptions;
@@ -41,7 +41,7 @@ export interface WorldOptions {
   before?: (app: Express) => void;
   /** Adds to the app after portalAuth. */
   after?: (app: Express) => void;
-  /** The origin that users see, if a proxy stands in front of the app. Default: the app itself. */
+  /** The origin that users see, if there is a proxy in front of the app. Default: the app itself. */
   publicOrigin?: string;
   /** Lines that the test expects in the log. Any other line fails the test. */
   log?: RegExp[];
@@ -65,8 +65,9 @@ export interface World {
 }
 
 /**
- * Starts an app and a provider on free ports, and creates a browser. They are closed when the test ends. Then no response
- * of the app and no line of the log may contain a secret, and the log may contain no unexpected line.
+ * Starts an app and a provider on free ports, and creates a browser. They are closed when the test ends. Then
+ * no response of the app and no line of the log may contain a secret, and the log may contain no unexpected
+ * line.
  */
 export async function startWorld(given: WorldOptions = {}): Promise<World> {
   const { mount = "/", prefix = "" } = given;
@@ -82,7 +83,7 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
     clientSecret: CLIENT_SECRET,
     redirectUris: [redirectUri],
     logoutRedirectUris: [`${publicUrl}${prefix}/`],
-    ...given.portal,
+    ...given.provider,
   });
   const requests = watchRequests(new URL(provider.issuer).origin);
   const seenTokens = new Set<string>();
@@ -95,7 +96,7 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
     requests.stop();
     const logOfTest = [...log]; // Without the failures of requests that lose their connection now.
     await Promise.all([provider.close(), close(server)]);
-    expectNothingSecret({ url: publicUrl, browser, log, portal: provider, seenTokens });
+    expectNothingSecret({ url: publicUrl, browser, log, provider, seenTokens });
     expectNoOtherLines(logOfTest, given);
   });
 
@@ -180,15 +181,15 @@ interface Evidence {
   url: string;
   browser: Pick<Browser, "answers">;
   log: string[];
-  portal: Pick<LocalProvider, "requests">;
+  provider: Pick<LocalProvider, "requests">;
   seenTokens: Set<string>;
 }
 
 /**
- * Expects that no response of the app and no line of its log contains a code, a code verifier, a token, a secret or a
- * stack. Routes below /test/ are left out, because they show tokens to tests.
+ * Expects that responses of the app and lines of its log contain no code, code verifier, token, secret or
+ * stack. Routes below /test/ are skipped, because they show tokens to tests.
  */
-export function expectNothingSecret({ url, browser, log, portal: provider, seenTokens }: Evidence): void {
+export function expectNothingSecret({ url, browser, log, provider, seenTokens }: Evidence): void {
   const secrets = [...secretsOf(provider, browser.answers, url), ...seenTokens].filter(
     ({ length }) => length > 8,
   );
@@ -202,8 +203,8 @@ export function expectNothingSecret({ url, browser, log, portal: provider, seenT
 }
 
 /**
- * Returns the client secret, the session secret, and all codes, code verifiers and refresh tokens that the app at this
- * URL has sent or received.
+ * Returns the client secret, the session secret, and all codes, code verifiers and refresh tokens that the
+ * app at this URL has sent or received.
  */
 export function secretsOf(
   provider: Pick<LocalProvider, "requests">,
@@ -229,7 +230,7 @@ function codesIn({ headers: { location }, body }: Answer): string[] {
 }
 
 /**
- * Removes the values of id_token_hint. It is the only token that belongs in a URL (RP-Initiated Logout 1.0, section 2). The
- * URL is in a redirect or in a page that leads to the provider.
+ * Removes the values of id_token_hint. It is the only token that belongs in a URL (RP-Initiated Logout 1.0,
+ * section 2). The URL is in a redirect or in a page that leads to the provider.
  */
 const removeLogoutHints = (text: string): string => text.replace(/id_token_hint=[\w.-]+/g, "");

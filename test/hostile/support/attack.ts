@@ -170,7 +170,7 @@ export async function startWorld(host: Host, setting: Setting = {}): Promise<Wor
 /** Returns the texts that no event may contain: tokens, personal data and the canary. */
 function privateTexts(world: World): string[] {
   const tokens = providersOf(world).flatMap(({ issued }) => issued);
-  const personal = [world.victim, world.attacker].flatMap(({ person }) => Object.values(person));
+  const personal = [world.victim, world.attacker].flatMap(({ user }) => Object.values(user));
   return [
     ...tokens.filter(({ length }) => length > 8),
     ...personal.filter(({ length }) => length > 3),
@@ -289,8 +289,7 @@ export function expectNoLeak(
 ): void {
   const ours = answers.filter((answer) => urls.some((url) => answer.url.startsWith(url)));
   const seenTokens = new Set([...provider.issued, CANARY]);
-  for (const url of urls)
-    expectNothingSecret({ url, browser: { answers }, log, portal: provider, seenTokens });
+  for (const url of urls) expectNothingSecret({ url, browser: { answers }, log, provider, seenTokens });
   const cookies = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []).map(secretOfCookie);
   expectNoneOf(
     cookies.filter(({ length }) => length > 8),

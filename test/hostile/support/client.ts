@@ -1,12 +1,12 @@
 import { connect } from "node:net";
-import { type Answer, type Ask, Browser } from "../../support/browser.js";
+import { type Answer, Browser, type RequestOptions } from "../../support/browser.js";
 
 /** The time limit for a response. No case needs as much, even on a slow machine. */
 const TIMEOUT_MS = 8000;
 
 /** A browser that gives up after a timeout. */
 export class Client extends Browser {
-  override async request(to: string | URL, ask: Ask = {}): Promise<Answer> {
+  override async request(to: string | URL, ask: RequestOptions = {}): Promise<Answer> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(

@@ -53,7 +53,7 @@ export const hasToken: Outcome = ({ status, body }) =>
 /** Expects that the app has the provider's claims about the victim. */
 export const hasUserInfo: Outcome = ({ status, body }, { victim }) => {
   expect(status, body).toBe(200);
-  expect(JSON.parse(body)).toMatchObject(victim.person);
+  expect(JSON.parse(body)).toMatchObject(victim.user);
 };
 
 /** The first pause of a session after a failed refresh, in seconds. */

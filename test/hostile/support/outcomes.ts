@@ -69,7 +69,7 @@ export const staysSignedIn =
   (code: PortalAuthErrorCode): Outcome =>
   async (answer, world) => {
     reports(code)(answer, world);
-    expect(await world.signedInUser(world.victim)).toBe(world.victim.person["sub"]);
+    expect(await world.signedInUser(world.victim)).toBe(world.victim.user["sub"]);
   };
 
 /** Expects this failure. */
@@ -85,8 +85,8 @@ const reports =
 
 /** Expects that the victim is signed in as the user of the provider, and sees the requested page. */
 export const signedIn: Outcome = async ({ status, body }, { victim, signedInUser }) => {
-  expect([status, body]).toEqual([200, JSON.stringify({ sub: victim.person["sub"] })]);
-  expect(await signedInUser(victim)).toBe(victim.person["sub"]);
+  expect([status, body]).toEqual([200, JSON.stringify({ sub: victim.user["sub"] })]);
+  expect(await signedInUser(victim)).toBe(victim.user["sub"]);
 };
 
 /**

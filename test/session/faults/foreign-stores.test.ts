@@ -48,7 +48,7 @@ describe.each(Object.entries(foreignStores))("with a session in %s", (name, open
     const world = await start(store, {
       options: createStore ? { store: createStore() } : {},
       log: createStore ? [] : log,
-      portal: { rotateRefreshTokens: true },
+      provider: { rotateRefreshTokens: true },
     });
     expect((await world.me()).claims?.["sub"]).toBe("amara-okafor");
     await world.browser.fetch(`${world.url}/test/note`);
@@ -67,7 +67,7 @@ describe.each(Object.entries(foreignStores))("with a session in %s", (name, open
     const world = await start(store, {
       options: { clock },
       log,
-      portal: { rotateRefreshTokens: true, accessTokenSeconds: 50 },
+      provider: { rotateRefreshTokens: true, accessTokenSeconds: 50 },
       after: (app) =>
         app.get("/test/token", async (req, res) => void res.send(await req.portal.accessToken())),
     });

@@ -14,7 +14,7 @@ describeWithRedis("while Redis is full and takes no write (noeviction)", (redis)
     const log = [/did not save the notice of a logout/, /session_store_failed/];
     const world = await logIn({
       session: whose,
-      portal: { document: "full" },
+      provider: { document: "full" },
       options: { profile: "openid", store: client, backchannelLogout: true },
       log,
     });

@@ -40,12 +40,12 @@ describeWithRedis("on Redis", (redis) => {
 
   test("a logout token is accepted once by three processes that get it at the same moment", async () => {
     const fleet = await startFleet(3, {
-      portal: { document: "full" },
+      provider: { document: "full" },
       options: { profile: "openid", store: redis().url, backchannelLogout: true },
     });
     await fleet.browser.visit(`${fleet.url}/account`);
     for (let round = 0; round < 10; round += 1) {
-      const token = fleet.portal.logoutToken({ sub: "amara-okafor" });
+      const token = fleet.provider.logoutToken({ sub: "amara-okafor" });
       const form = { logout_token: token };
       const answers = await Promise.all(
         fleet.apps.map((app) =>

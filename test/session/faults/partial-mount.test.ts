@@ -21,7 +21,7 @@ async function start() {
   const store = createMemoryStore(clock);
   const world = await startWorld({
     mount: "/shop",
-    portal: { rotateRefreshTokens: true },
+    provider: { rotateRefreshTokens: true },
     options: { clock, store },
     before: (app) => app.use(session({ ...settings, store: new AnotherStore(sessions) })),
     after(app) {

@@ -53,7 +53,7 @@ describe("a reference that a visitor plants in a session", () => {
     const world = await startCareless();
     const { browser, url, merge, referenceOf, me } = world;
     const attacker = new Browser();
-    attacker.person = { sub: "jonas-weber" };
+    attacker.user = { sub: "jonas-weber" };
     await attacker.visit(`${url}/account`);
     await merge(attacker, { portal_login: await referenceOf(browser) });
     expect([(await me(attacker)).isAuthenticated, (await me()).isAuthenticated]).toEqual([false, true]);

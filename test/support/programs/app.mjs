@@ -3,7 +3,7 @@ import { portalAuth, requireAuth } from "../../../dist/index.js";
 import { hear, serve, tell, told } from "./serve.mjs";
 import { closeAll, sessionMiddleware } from "./session.mjs";
 
-// One process of an app, with the package as it is built; ../app-process.ts starts it, and says what it is asked here.
+// One process of an app, with the built package. ../app-process.ts starts it and describes its messages.
 
 await serve(async ({ options, session }) => {
   const app = express();
@@ -29,7 +29,7 @@ await serve(async ({ options, session }) => {
   return { app, close: () => Promise.all([auth.close(), closeAll()]) };
 });
 
-/** A clock that the test turns on. */
+/** A clock that the test advances. */
 function turnable() {
   let ahead = 0;
   hear("later", (seconds) => {
@@ -39,7 +39,9 @@ function turnable() {
   return () => Date.now() + ahead;
 }
 
-/** Goes on with the session that it has loaded when the test says so, and what is stored may have changed meanwhile. */
+/**
+ * Waits for the test with a loaded session, then continues. The stored session may have changed meanwhile.
+ */
 async function slowChange(req, res) {
   const { hold, key, value, token, save } = req.query;
   const released = told(`release ${hold}`);
@@ -55,7 +57,7 @@ function saved(session) {
   return new Promise((resolve, reject) => session.save((error) => (error ? reject(error) : resolve())));
 }
 
-/** What an app would do: our errors bring their status and code, all others are unexpected. */
+/** Handles errors like an app: ours have status and code, all others are unexpected. */
 function answerError(error, _req, res, _next) {
   const { status = 500, code, message } = error;
   res.status(status).json({ status, code, ...(error.name !== "PortalAuthError" && { message }) });

@@ -4,18 +4,18 @@ import { promisify } from "node:util";
 
 const words = new EventEmitter();
 process.on("message", ({ word, content }) => words.emit(word, content));
-process.on("disconnect", () => process.exit()); // nothing outlives the test, however that ends
+process.on("disconnect", () => process.exit()); // ends with the process of the test
 
-/** A word to the process that started this one, and one from it. */
+/** Sends a message to the process that started this one, or waits for one. */
 export const tell = (word, content) => process.send({ word, content });
 export const hear = (word, listener) => words.on(word, listener);
 export const told = async (word) => (await once(words, word))[0];
 
 /**
- * Where this process listens must be known before there can be settings: they name the address that the portal knows.
- * When the test has ended the process may serve another one's app, if nothing of this one is left in it.
+ * Listens, reports the URL, and serves an app as soon as it gets the settings, which contain the URL. After
+ * the test, the process can serve the app of another test if this one has finished its work.
  *
- * @param createApp gives the app, and a function that ends what it has opened
+ * @param createApp returns the app, and a function that closes its connections
  */
 export async function serve(createApp) {
   for (;;) {
@@ -33,7 +33,7 @@ async function serveOne(createApp) {
   tell("ready");
 
   await told("rest");
-  const closed = promisify(server.close).call(server); // with the last request
+  const closed = promisify(server.close).call(server); // resolves after the last request
   server.closeIdleConnections();
   await closed;
   await close();

@@ -4,21 +4,21 @@ import { createStore } from "../../../dist/index.js";
 
 const SECRET = "the-secret-of-a-session-that-the-app-mounts";
 
-/** What has been opened, and how it is closed. */
+/** Functions that close the opened connections. */
 const closers = [];
 
 /** Closes the connections of one app's stores. */
 export const closeAll = () => Promise.all(closers.splice(0).map((close) => close()));
 
 const STORES = {
-  memory: () => undefined, // express-session's own
+  memory: () => undefined, // the default of express-session
   "connect-redis": connectRedis,
   "connect-pg-simple": connectPgSimple,
   another: anotherStore,
   createStore: storeOfOurs,
 };
 
-/** The app's own express-session, as READMEs show it. */
+/** Creates the app's own express-session, as READMEs show it. */
 export async function sessionMiddleware({ kind, url, maxAge, ...others }) {
   const store = await STORES[kind](url);
   const cookie = { httpOnly: true, sameSite: "lax", maxAge };
@@ -35,7 +35,8 @@ export async function sessionMiddleware({ kind, url, maxAge, ...others }) {
 async function redisClient(url) {
   const { createClient } = await import("redis");
   const client = createClient({ url });
-  client.on("error", (error) => console.error("the app's Redis:", error.message)); // or the process would end
+  // Without a listener the process would end.
+  client.on("error", (error) => console.error("the app's Redis:", error.message));
   await client.connect();
   closers.push(() => client.destroy());
   return client;
@@ -88,7 +89,7 @@ async function connectPgSimple(conString) {
   const errorLog = (...words) =>
     console.error("the app's PostgreSQL:", ...words.map((word) => word?.message ?? word));
   const store = new (connect(expressSession))({ conString, createTableIfMissing: true, errorLog });
-  // its first query creates the table, and two processes must not do so at once
+  // its first query creates the table, and two processes must not do that at the same time
   await new Promise((resolve, reject) =>
     store.get("nobody's", (error) => (error ? reject(error) : resolve())),
   );

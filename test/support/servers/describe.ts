@@ -4,7 +4,7 @@ import { noPgbouncer, type PgbouncerServer, startPgbouncer } from "./pgbouncer.m
 import { noPostgres, type PostgresServer, startPostgres } from "./postgres.mjs";
 import { noRedis, type RedisOptions, type RedisServer, startRedis } from "./redis.mjs";
 
-/** Tests with one Redis for all of them, which they keep apart by random session ids. Skipped where there is none. */
+/** Describes tests that share one Redis; their session ids are random. Skipped if Redis is not installed. */
 export function describeWithRedis(
   name: string,
   tests: (redis: () => RedisServer) => void,
@@ -13,17 +13,17 @@ export function describeWithRedis(
   describeWithServer(name, noRedis, () => startRedis(options), tests);
 }
 
-/** Tests with one PostgreSQL for all of them, likewise. */
+/** Describes tests that share one PostgreSQL, in the same way. */
 export function describeWithPostgres(name: string, tests: (postgres: () => PostgresServer) => void) {
   describeWithServer(name, noPostgres, startPostgres, tests);
 }
 
-/** Tests with one MariaDB for all of them. Each creates a database of its own. */
+/** Describes tests that share one MariaDB. Each test creates its own database. */
 export function describeWithMariadb(name: string, tests: (mariadb: () => MariadbServer) => void) {
   describeWithServer(name, noMariadb, startMariadb, tests);
 }
 
-/** Tests with a pgbouncer in transaction mode, which passes their statements to a PostgreSQL of its own. */
+/** Describes tests that share a pgbouncer in transaction mode, with its own PostgreSQL. */
 export function describeWithPgbouncer(name: string, tests: (pgbouncer: () => PgbouncerServer) => void) {
   describeWithServer(name, noPostgres || noPgbouncer, startBoth, tests);
 }

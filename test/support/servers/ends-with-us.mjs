@@ -3,8 +3,8 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 const ends = new Set();
 
 /**
- * Calls `end` when this process ends, the last begun first; so it must not wait for anything. (A SIGKILL is the one end
- * that leaves servers behind.) Returns what takes it back.
+ * Calls `end` when this process ends, in reverse order. `end` must be synchronous. Only a SIGKILL leaves
+ * servers behind. Returns a function that cancels the call.
  */
 export function endsWithUs(end) {
   if (ends.size === 0) listen();
@@ -31,7 +31,10 @@ function endAll() {
   stopListening();
 }
 
-/** With a listener a process outlives the signal: so it is sent once more, unless somebody else listens and sees to it. */
+/**
+ * A listener keeps the process alive after a signal. Therefore the signal is sent again, unless there is
+ * another listener.
+ */
 function onSignal(signal) {
   endAll();
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);

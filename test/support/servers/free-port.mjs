@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-// Below the range from which systems choose ports by themselves (Linux from 32768, others from 49152): there a port that
-// is free now, or that a killed server will want again, may become the near end of anybody's connection.
-const [FIRST, LAST] = [20_000, 32_767];
+// The ports are below the range from which systems assign ports (Linux from 32768, others from 49152). In
+// that range, a free port, or the port of a killed server, may become the local port of any connection.
+const FIRST = 20_000;
+const LAST = 32_767;
 const TRIES = 20;
 
-/** A port that is free, and that no system gives to anybody by itself. */
+/** Returns a free port that systems never assign by themselves. */
 export async function freePort() {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
@@ -14,7 +15,7 @@ export async function freePort() {
   }
 }
 
-/** Calls `start` with a free port, and with another one if somebody took it in the meantime. */
+/** Calls `start` with a free port, and again with another port if that one is in use meanwhile. */
 export async function onFreePort(start) {
   for (let tries = 1; ; tries += 1) {
     const port = await freePort();

@@ -3,15 +3,18 @@ import type { SpawnOptions } from "node:child_process";
 export interface Launched {
   readonly pid: number | undefined;
   runs(): boolean;
-  /** Settled when it has ended. */
+  /** Resolves when the server has ended. */
   readonly exited: Promise<unknown>;
-  /** Ends it by `end`, and waits until it has ended. */
+  /** Calls `end` and waits until the server has ended. */
   stop(): Promise<void>;
-  /** What it has said so far, the last of it. */
+  /** Returns the last part of its output. */
   output(): string;
 }
 
-/** Starts a server and waits until it says that it is ready; it ends with this process at the latest, by `end`. */
+/**
+ * Starts a server and waits until it reports that it is ready. `end` is called when this process ends, at the
+ * latest.
+ */
 export function launch(
   program: string,
   args: readonly string[],

@@ -5,8 +5,8 @@ import { endsWithUs } from "./ends-with-us.mjs";
 const MOST_SAID = 20_000;
 
 /**
- * Starts a server and waits until it says that it is ready. It is in a process group of its own, which Ctrl-C in a
- * terminal does not reach: a server ends after those who use it. `end` ends it at once where they end without a word.
+ * Starts a server and waits until it reports that it is ready. The server has its own process group, so that
+ * Ctrl-C in a terminal does not end it before its users. `end` ends it when this process ends.
  */
 export async function launch(program, args, { ready, end, ...options }) {
   const child = spawn(program, args, { ...options, detached: true, stdio: ["ignore", "pipe", "pipe"] });

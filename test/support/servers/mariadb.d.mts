@@ -1,4 +1,7 @@
-/** Why tests with MariaDB are skipped on this machine, and how to run them. "" where they run. In CI they must run. */
+/**
+ * Why tests with MariaDB are skipped on this machine, and how to run them. "" where they run. In CI they must
+ * run.
+ */
 export const noMariadb: string;
 
 /**
@@ -6,16 +9,16 @@ export const noMariadb: string;
  * ends with this process at the latest, and leaves nothing behind.
  */
 export interface MariadbServer {
-  /** Without the name of a database. */
+  /** The URL without the name of a database. */
   readonly url: string;
   readonly port: number;
   readonly pid: number;
   /** Its data and its unix socket. stop() removes it. */
   readonly folder: string;
-  /** Connections are taken, and nothing is answered. */
+  /** Suspends the server: it accepts connections but does not respond. */
   pause(): void;
   resume(): void;
-  /** Also when it is paused. */
+  /** Stops the server, even a suspended one. */
   stop(): Promise<void>;
 }
 

@@ -43,11 +43,11 @@ function launchMariadb(port, folder, user) {
     "innodb-buffer-pool-size": "32M",
   };
   const args = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
-  // without tables of users: everybody may do everything, and an empty folder is enough to start
+  // Without tables of users, every user has all rights, and an empty folder is enough.
   const all = ["--no-defaults", "--skip-grant-tables", ...args];
   const options = { ...user, cwd: folder, env: { PATH: process.env["PATH"], LC_ALL: "C" } };
   return launch(program ?? "mariadbd", all, { ...options, ready: /ready for connections/, end });
 }
 
-/** It writes nothing more: nobody will read it. A signal that kills also reaches a paused process. */
+/** Kills the server without a last write: its data is discarded. SIGKILL also ends a suspended process. */
 const end = (pid) => process.kill(pid, "SIGKILL");

@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 
-/** Databases refuse to run as root, which is what CI runs as. Then the user whom the package brings, or nobody. */
+/**
+ * Returns options that start a database as another user, because databases do not run as root, the user of
+ * CI.
+ */
 export function notRoot(name) {
   if (process.getuid?.() !== 0) return undefined;
   const users = readFileSync("/etc/passwd", "utf8");

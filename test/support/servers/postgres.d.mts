@@ -1,21 +1,24 @@
-/** Why tests with PostgreSQL are left out on this machine, and how to run them; "" where they run. In CI they must. */
+/**
+ * Why tests with PostgreSQL are skipped on this machine, and how to run them. "" if they run. In CI they must
+ * run.
+ */
 export const noPostgres: string;
 
 /**
- * A PostgreSQL of our own, empty, on a free port of 127.0.0.1. Fast rather than safe: nothing waits for a disk. Ends with
- * this process at the latest, and leaves nothing behind.
+ * Starts an empty PostgreSQL on a free port of 127.0.0.1. It does not wait for the disk. It ends with this
+ * process at the latest, and leaves nothing behind.
  */
 export interface PostgresServer {
-  /** With the user, who is its superuser and needs no password. */
+  /** The URL with the superuser, who needs no password. */
   readonly url: string;
   readonly port: number;
   readonly pid: number;
-  /** Its data and its unix socket; gone after stop(). */
+  /** The folder with its data and its Unix socket. stop() removes it. */
   readonly folder: string;
-  /** All its processes: connections are taken, and nothing is answered. */
+  /** Suspends all its processes: it accepts connections but does not respond. */
   pause(): void;
   resume(): void;
-  /** For good; also when it is paused. */
+  /** Stops the server, even a suspended one. */
   stop(): Promise<void>;
 }
 

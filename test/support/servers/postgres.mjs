@@ -14,13 +14,14 @@ const program = (name) => join(programs ?? "", name);
 export const noPostgres =
   programs || process.env["CI"]
     ? ""
-    : "skipped: no PostgreSQL. To run it: apt-get install postgresql, or set POSTGRES_BIN to the folder of initdb";
+    : "skipped: no PostgreSQL. To run it: apt-get install postgresql, " +
+      "or set POSTGRES_BIN to the folder of initdb";
 
 export const startPostgres = () => startInFolder("postgres", startIn);
 
 async function startIn(folder) {
   const user = notRoot("postgres");
-  // Only what finds programs is taken from the environment: no PGPORT, and no language for the log that is read here.
+  // Only PATH is passed on: PGPORT would change the port, and LANG the language of the log that is read here.
   const options = { ...user, cwd: folder, env: { PATH: process.env["PATH"], LC_ALL: "C" } };
   if (user) chownSync(folder, user.uid, user.gid);
   initialize(options);
@@ -36,7 +37,7 @@ async function startIn(folder) {
   };
 }
 
-/** Waited for without turning to anything else: initdb that is interrupted leaves shared memory behind. */
+/** Runs initdb synchronously: if it is interrupted, it leaves shared memory behind. */
 function initialize(options) {
   const settings = [
     "--locale=C",
@@ -57,16 +58,19 @@ function launchPostgres(port, options) {
     fsync: "off",
     synchronous_commit: "off",
     full_page_writes: "off",
-    authentication_timeout: 3, // seconds, not a minute: so long the end may wait for who has connected and is silent
-    dynamic_shared_memory_type: "mmap", // in the folder, where nothing can stay behind
+    authentication_timeout: 3, // seconds; at its end the server waits this long for a silent client
+    dynamic_shared_memory_type: "mmap", // in the folder, which is removed
   };
   const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const ready = /database system is ready to accept connections/;
   return launch(program("postgres"), ["-D", join(options.cwd, "data"), ...args], { ...options, ready, end });
 }
 
-/** The "immediate shutdown", which gives shared memory back, and writes nothing: nobody will read it. */
+/**
+ * Starts the "immediate shutdown". It releases shared memory and writes nothing, because the data is
+ * discarded.
+ */
 function end(pid) {
   process.kill(pid, "SIGQUIT");
-  signalAll(pid, "SIGCONT"); // it may be paused
+  signalAll(pid, "SIGCONT"); // it may be suspended
 }

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 
 /**
- * Signals a process and its children. Not by their process group: each process of PostgreSQL begins one of its own.
- * The parent comes first: once it is stopped it has no more children, so that none is missed.
+ * Sends a signal to a process and its children. Each process of PostgreSQL has its own process group. The
+ * parent comes first: after it has stopped, it starts no more children.
  */
 export function signalAll(pid, name) {
   process.kill(pid, name);

@@ -8,7 +8,7 @@ import { type RedisServer, startRedis } from "./redis.mjs";
 import { untilRedisSays, untilReplicaFollows } from "./redis-command.js";
 import { temporaryFolder } from "./temporary-folder.mjs";
 
-/** A master and its replica, watched by one sentinel, which replaces the master half a second after it has failed. */
+/** Starts a master, its replica and a sentinel, which replaces the master half a second after a failure. */
 export interface RedisSentinel {
   readonly master: RedisServer;
   readonly replica: RedisServer;
@@ -48,7 +48,7 @@ export async function startRedisSentinel(): Promise<RedisSentinel> {
 }
 
 async function launchSentinel(port: number, folder: string, masterPort: number) {
-  // The sentinel keeps its state in this file.
+  // The sentinel stores its state in this file.
   const file = join(folder, `sentinel-${randomInt(1e9)}.conf`);
   const lines = [
     `port ${port}`,

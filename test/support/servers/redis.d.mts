@@ -1,27 +1,32 @@
-/** Why tests with Redis are left out on this machine, and how to run them; "" where they run. In CI they must. */
+/**
+ * Why tests with Redis are skipped on this machine, and how to run them. "" if they run. In CI they must run.
+ */
 export const noRedis: string;
 
-/** A Redis of our own on a free port of 127.0.0.1. Ends with this process at the latest, and leaves nothing behind. */
+/**
+ * Starts a Redis on a free port of 127.0.0.1. It ends with this process at the latest, and leaves nothing
+ * behind.
+ */
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
-  /** Another one after each restart; undefined while it is killed. */
+  /** The process id, which changes with each restart. Undefined while it is killed. */
   readonly pid: number | undefined;
-  /** Where it keeps what it keeps; gone after stop(). */
+  /** The folder with its data. stop() removes it. */
   readonly folder: string;
-  /** It takes connections and requests, and answers none of them. */
+  /** Suspends the server: it accepts connections but does not respond. */
   pause(): void;
   resume(): void;
-  /** At once, as by a crash: connections are cut, and refused from now on. */
+  /** Ends the server like a crash: connections are closed, and new ones are refused. */
   kill(): Promise<void>;
-  /** On the same port, after a kill() or instead of it. Empty, unless it was started with `keep`. */
+  /** Starts the server again on the same port. It is empty unless it was started with `keep`. */
   restart(): Promise<void>;
-  /** For good; also when it is paused or killed. */
+  /** Stops the server, even a suspended or killed one. */
   stop(): Promise<void>;
 }
 
 export interface RedisOptions {
-  /** Whether everything that was written is there again after a restart. Default false. */
+  /** Whether the data survives a restart. Default false. */
   keep?: boolean | undefined;
   /** More settings of redis.conf. A value with spaces is passed as several arguments. */
   settings?: Readonly<Record<string, string | number>> | undefined;

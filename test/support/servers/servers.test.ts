@@ -12,9 +12,10 @@ import { noRedis, startRedis } from "./redis.mjs";
 describeWithRedis("a Redis that many tests share", (redis) => {
   test("answers, and when it is paused not before it is resumed", async () => {
     expect(await say(redis().port, "PING")).toBe("+PONG\r\n");
-    onTestFinished(redis().resume); // for the next test, if this one fails
+    onTestFinished(redis().resume); // in case this test fails before it resumes the server
     redis().pause();
-    await vi.waitFor(() => expect(statesOf(redis().pid)).toEqual(["T"])); // a busy system shows it a little later
+    // A busy system reports the state later.
+    await vi.waitFor(() => expect(statesOf(redis().pid)).toEqual(["T"]));
     const answer = say(redis().port, "PING");
     redis().resume();
     expect(await answer).toBe("+PONG\r\n");
@@ -70,7 +71,7 @@ describe.each([
       expect(existsSync(folder)).toBe(true);
       server.pause();
       await server.stop();
-      await server.stop(); // once is enough, twice does no harm
+      await server.stop(); // a second stop() does nothing
       expect(statesOf(pid)).toEqual([]);
       expect(existsSync(folder)).toBe(false);
       await expect(say(port, "PING")).rejects.toMatchObject({ code: "ECONNREFUSED" });
@@ -82,8 +83,8 @@ const missing = noRedis || noPostgres;
 
 test.skipIf(missing).each<[string, (program: ChildProcess) => void]>([
   ["ends by itself", (program) => program.send("end")],
-  ["is told to end by SIGTERM", (program) => program.kill("SIGTERM")],
-  ["is interrupted by Ctrl-C", (program) => program.kill("SIGINT")],
+  ["receives SIGTERM", (program) => program.kill("SIGTERM")],
+  ["receives SIGINT, as by Ctrl-C", (program) => program.kill("SIGINT")],
 ])(`servers end with the process that %s${missing && ` (${missing})`}`, async (_how, end) => {
   const program = fork(fileURLToPath(new URL("../programs/servers.mjs", import.meta.url)), { execArgv: [] });
   onTestFinished(() => void program.kill("SIGKILL"));
@@ -100,7 +101,7 @@ test.skipIf(missing).each<[string, (program: ChildProcess) => void]>([
   expect(servers.map(({ folder }) => existsSync(folder))).toEqual([false, false]);
 });
 
-/** "T" is stopped; of a process and its children. */
+/** Returns the states of a process and its children. "T" means stopped. */
 function statesOf(pid: number | undefined): string[] {
   const all = execFileSync("ps", ["-A", "-o", "pid=,ppid=,state="], { encoding: "utf8" });
   const rows = all.split("\n").map((line) => line.trim().split(/\s+/));
@@ -113,7 +114,7 @@ async function open(port: number): Promise<Socket> {
   const socket = connect(port, "127.0.0.1");
   onTestFinished(() => void socket.destroy());
   await once(socket, "connect");
-  return socket.on("error", () => {}); // cut hard
+  return socket.on("error", () => {}); // reset by the server
 }
 
 async function say(port: number, line: string | Buffer): Promise<string> {
@@ -123,5 +124,5 @@ async function say(port: number, line: string | Buffer): Promise<string> {
   return String(answer);
 }
 
-/** The one question that PostgreSQL answers before it knows who asks: SSLRequest, to which it says N for no. */
+/** The request SSLRequest. PostgreSQL answers it before authentication, here with N for no. */
 const askForTls = (port: number) => say(port, Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]));

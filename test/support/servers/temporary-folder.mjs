@@ -6,7 +6,7 @@ import { endsWithUs } from "./ends-with-us.mjs";
 const RETRY_MS = 20;
 const MOST_RETRIES = 100;
 
-/** A folder that is gone after remove(), or with this process. */
+/** Creates a folder that is removed with remove(), or when this process ends. */
 export function temporaryFolder(name) {
   const path = mkdtempSync(join(tmpdir(), `portal-auth-${name}-`));
   const forget = endsWithUs(() => removeNow(path));
@@ -38,8 +38,8 @@ export async function startInFolder(name, start) {
 }
 
 /**
- * When this process ends it cannot await the end of a server, which meanwhile still writes and removes. Node 20 throws
- * when it comes upon that; Node 24 stops without a word.
+ * Removes a folder when this process ends. It cannot wait for the server, which may still write and remove
+ * files. In that case Node 20 throws, and Node 24 stops silently, so it is tried again.
  */
 function removeNow(path) {
   for (let retries = 0; existsSync(path) && retries < MOST_RETRIES; retries += 1) {
