@@ -1,22 +1,23 @@
 import { parseCookie } from "cookie";
 
-/** A cookie as Playwright's `context.addCookies()` takes it. */
+/** A cookie in the form that Playwright's `context.addCookies()` accepts. */
 export interface TestCookie {
   /** Its name. */
   readonly name: string;
-  /** Its value, as it was set. */
+  /** Its value, still encoded. */
   readonly value: string;
-  /** The origin that it is for. */
+  /** The origin of the app. */
   readonly url: string;
 }
 
 /**
- * The cookies of a header that loginAs() gave, for Playwright's `context.addCookies()`.
+ * Converts a cookie header of loginAs() to cookies for Playwright's `context.addCookies()`.
  *
- * @param url the app's address, as the browser will open it
+ * @param url any URL of the app, with the origin that the browser will open
  */
 export function cookiesFor(header: string, url: string | URL): TestCookie[] {
-  // what the browser sends is what it was given: undecoded
+  const { origin } = new URL(url);
+  // The browser must send each value as it was set, so values are not decoded.
   const pairs = Object.entries(parseCookie(header, { decode: (text) => text }));
-  return pairs.map(([name, value = ""]) => ({ name, value, url: new URL(url).origin }));
+  return pairs.map(([name, value = ""]) => ({ name, value, url: origin }));
 }

@@ -1,31 +1,33 @@
-/** A clock for the option `clock`, which stands still until it is turned. */
+/** A clock for the option `clock`. Its time changes only when a test changes it. */
 export interface FakeClock {
-  /** Epoch milliseconds. */
+  /** Returns the time in milliseconds since 1970, like `Date.now()`. */
   (): number;
-  /** Turns it on, or back, by so many seconds. */
+  /** Advances the clock by this number of seconds. A negative number sets it back. */
   advance(seconds: number): void;
-  /** Sets it: epoch milliseconds, or a Date. */
+  /** Sets the clock, to a Date or to milliseconds since 1970. Fractions of a second are dropped. */
   set(to: number | Date): void;
 }
 
 /**
- * A clock for the option `clock` of portalAuth(): sessions and tokens end when a test turns it. It stands still, on a whole
- * second as tokens count time. A test portal goes by the real time, and the two agree: how long a token lives counts from
- * when it was asked for, and the times in an ID token are compared with the real time.
+ * Creates a clock for the option `clock` of portalAuth(). A test advances it, and sessions and tokens expire.
+ * Its time is always a whole second, because tokens count time in seconds.
  *
- * @param start epoch milliseconds, or a Date; default now
+ * A test provider uses the real time, and both work together. The lifetime of a token counts from the app's
+ * request for it. The times in an ID token are compared with the real time.
+ *
+ * @param start a Date, or milliseconds since 1970. Default: now
  */
 export function fakeClock(start: number | Date = Date.now()): FakeClock {
-  let now = wholeSecond(start);
+  let now = toWholeSecond(start);
   const clock = () => now;
   return Object.assign(clock, {
     advance(seconds: number) {
       now += seconds * 1000;
     },
     set(to: number | Date) {
-      now = wholeSecond(to);
+      now = toWholeSecond(to);
     },
   });
 }
 
-const wholeSecond = (moment: number | Date): number => Math.floor(Number(moment) / 1000) * 1000;
+const toWholeSecond = (time: number | Date): number => Math.floor(Number(time) / 1000) * 1000;

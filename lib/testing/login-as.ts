@@ -6,38 +6,45 @@ import type { SessionData } from "express-session";
 import type { Claims, TokenSet } from "../contract/tokens.js";
 import { callbackPaths, type TestLogin, testLogins } from "../http/test-login.js";
 import { formatCookieHeader, storeCookies } from "./cookie-jar.js";
-import { sendRequest } from "./send-request.js";
+import { type ReceivedResponse, sendRequest } from "./send-request.js";
 
-/** Tokens for a login of a test. What is left out: an access token that ends in an hour by the app's clock, and no refresh token. */
+/**
+ * Tokens of a test login. Default: an access token that expires in one hour by the app's clock, and no
+ * refresh token.
+ */
 export type TestTokens = Partial<TokenSet>;
 
-/** What loginAs() may have to be told. */
+/** Options of loginAs(). */
 export interface LoginAsOptions {
   /**
-   * The callback's path, as a browser would ask for it. Default: that of each portalAuth() of this process, one after the
-   * other, until one takes it.
+   * The path of the callback, as a browser requests it. Default: the callback path of each portalAuth() in
+   * this process, one after the other, until one creates the session.
    */
   readonly path?: string;
-  /** Headers of the request, e.g. `{ host: "tenant.example" }` where a host chooses the portalAuth(). */
+  /** Headers of the request. Example: `{ host: "tenant.example" }` if the host selects the portalAuth(). */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Which portalAuth() is to take the login: its option `name`. Default: the first that is found. */
+  /** The option `name` of the portalAuth() that creates the session. Default: the first one that is found. */
   readonly portal?: string;
-  /** What else shall be in the session: what your onLogin hook would have put into `context.session`. */
+  /** Further content of the session: what your onLogin hook would add to `context.session`. */
   readonly session?: Partial<SessionData>;
 }
 
 /**
- * Logs somebody in without a portal, for tests: gives the cookie header of a browser that is logged in, for supertest,
- * fetch or Playwright (cookiesFor). The app gets one real request, at its callback's path, and answers with a session as
- * it would after a login: by its own express-session, its own store, its own clock, its own choice of a tenant. Hooks are
- * not called: what onLogin would have put into the session is for you to give.
+ * Signs a user in without a provider, for tests. Returns the Cookie header of a signed-in browser, for
+ * supertest or fetch. For Playwright, convert it with cookiesFor().
  *
- * Only code in this process can do it: what makes the login is the request object, and nothing that is sent.
+ * The app receives one real HTTP request at its callback path, and creates the session as it does after a
+ * login. It uses its own express-session, its own store, its own clock and its own choice of a tenant. No
+ * hook is called: pass what onLogin would add with `session`.
  *
- * @param app an Express app, or any request listener, with a portalAuth() in it
- * @param claims of the person; `sub` at least
- * @param tokens as a portal would have given them; `expires_at` in the past, or a fake clock, for expiry
- * @throws TypeError claims without `sub`, an app that is none, session keys that are taken; Error when no portalAuth() of the app took it: what was tried, and what to do
+ * Only code in this process can create such a login. It is bound to the request object, and nothing in an
+ * HTTP request can create one.
+ *
+ * @param app an Express app or another request listener. It must contain a portalAuth().
+ * @param claims the claims of the user. `sub` is required.
+ * @param tokens the tokens of the login. A test of expiry sets `expires_at`, or uses a fake clock.
+ * @throws TypeError if `sub` is missing, the app is not a function, or a key in `session` is reserved.
+ * @throws Error if no portalAuth() of the app creates the session. The message lists the paths it has tried.
  */
 export async function loginAs(
   app: RequestListener,
@@ -46,10 +53,10 @@ export async function loginAs(
   options: LoginAsOptions = {},
 ): Promise<string> {
   if (typeof claims?.sub !== "string" || claims.sub === "")
-    throw new TypeError('loginAs: claims need a sub, e.g. loginAs(app, { sub: "somebody" })');
+    throw new TypeError('loginAs: the claims need a sub, for example loginAs(app, { sub: "user-1" })');
   if (typeof app !== "function")
     throw new TypeError(
-      "loginAs: give the app itself (or any request listener), and not its server or address",
+      "loginAs: pass the app itself (or another request listener), not its server or its URL",
     );
   const { headers = {}, portal, session = {} } = options;
   const paths = options.path === undefined ? [...callbackPaths] : [options.path];
@@ -59,28 +66,32 @@ export async function loginAs(
     const { status, cookies } = await sendTestLogin(app, path, testLogin, headers);
     if (testLogin.refusal !== undefined) throw new TypeError(`loginAs: ${testLogin.refusal}`);
     if (testLogin.isTaken) return formatCookieHeader(storeCookies(new Map(), cookies));
-    attempts.push(`${path} answered ${status}`);
+    attempts.push(`${path} returned ${status}`);
   }
-  throw new Error(`loginAs: no portalAuth() of this app began a session. ${describeAttempts(attempts)}`);
+  throw new Error(`loginAs: no portalAuth() of this app created a session. ${describeAttempts(attempts)}`);
 }
 
 const describeAttempts = (attempts: readonly string[]): string =>
   attempts.length === 0
-    ? "None was made in this process: create the app before you call loginAs()."
-    : `Tried: ${attempts.join(", ")}. Say where its callback is with { path }, its name with { portal }, and with { headers: { host } } where a host chooses it.`;
+    ? "This process has no portalAuth() yet: create the app before you call loginAs()."
+    : `Tried: ${attempts.join(", ")}. Set the path of the callback with { path }, and the name of the ` +
+      "portalAuth() with { portal }. If the host selects it, set { headers: { host } }.";
 
 const MARK_HEADER = "x-login-as";
 
-/** One request over real HTTP, whose object on the other side carries the ticket. */
+/** Sends the app one real HTTP request, and binds the login to the request object that the app receives. */
 async function sendTestLogin(
   app: RequestListener,
   path: string,
   testLogin: TestLogin,
   headers: Readonly<Record<string, string>>,
-) {
-  const mark = randomUUID(); // whoever else finds this port gets no login
+): Promise<ReceivedResponse> {
+  const mark = randomUUID(); // Other clients that find this port must not get the login.
   const server = createServer((req, res) => {
-    if (req.headers[MARK_HEADER] !== mark) return void res.destroy();
+    if (req.headers[MARK_HEADER] !== mark) {
+      res.destroy();
+      return;
+    }
     delete req.headers[MARK_HEADER];
     testLogins.set(req, testLogin);
     markAsHttps(req);
@@ -100,7 +111,7 @@ async function sendTestLogin(
   }
 }
 
-/** Or no Secure cookie would be set. */
+/** Marks the connection as HTTPS. Otherwise express-session would set no Secure cookie. */
 function markAsHttps({ socket }: IncomingMessage): void {
   Object.defineProperty(socket, "encrypted", { value: true, configurable: true });
 }

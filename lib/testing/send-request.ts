@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { type IncomingMessage, request as overHttp } from "node:http";
-import { request as overHttps } from "node:https";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { text } from "node:stream/consumers";
 
 export interface ReceivedResponse {
@@ -11,21 +11,24 @@ export interface ReceivedResponse {
   readonly body: string;
 }
 
-/** One request, with the headers that are given and no others: fetch says of itself that it is a script. */
+/**
+ * Sends a GET request, or a POST request with a form. It has only these headers. fetch() would add headers
+ * that describe a script.
+ */
 export async function sendRequest(
   url: URL,
   headers: Readonly<Record<string, string>>,
   form?: URLSearchParams,
 ): Promise<ReceivedResponse> {
-  const body = form?.toString();
-  const ofForm = body === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" };
-  const asking = (url.protocol === "https:" ? overHttps : overHttp)(url, {
-    method: body === undefined ? "GET" : "POST",
-    headers: { ...headers, ...ofForm },
+  const sentBody = form?.toString();
+  const formHeaders = sentBody === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" };
+  const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, {
+    method: sentBody === undefined ? "GET" : "POST",
+    headers: { ...headers, ...formHeaders },
     agent: false,
   });
-  const [answer] = (await once(asking.end(body), "response")) as [IncomingMessage];
-  const answeredBody = await text(answer);
-  const { statusCode: status = 0, headers: answered } = answer;
-  return { status, location: answered.location, cookies: answered["set-cookie"] ?? [], body: answeredBody };
+  const [response] = (await once(request.end(sentBody), "response")) as [IncomingMessage];
+  const body = await text(response);
+  const { statusCode: status = 0, headers: received } = response;
+  return { status, location: received.location, cookies: received["set-cookie"] ?? [], body };
 }

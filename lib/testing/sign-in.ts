@@ -1,15 +1,15 @@
 import { type CookieJar, formatCookieHeader, storeCookies } from "./cookie-jar.js";
-import { sendRequest } from "./send-request.js";
+import { type ReceivedResponse, sendRequest } from "./send-request.js";
 
-/** What came of a login. */
+/** The result of TestProvider.signIn(). */
 export interface SignInResult {
-  /** The app's cookies, as a header: `Cookie: …`. */
+  /** The app's cookies, as the value of a Cookie header. */
   readonly cookie: string;
-  /** Where the app led in the end. */
+  /** The URL at which the redirects ended. */
   readonly location: string;
-  /** How it answered there. */
+  /** The status of the response at that URL. */
   readonly status: number;
-  /** What stood there: a failure of ours names its code. */
+  /** The body of that response. The error page of a failed login names its code. */
   readonly body: string;
 }
 
@@ -20,27 +20,40 @@ const BROWSER_HEADERS = {
   "sec-fetch-dest": "document",
 };
 
-/** Follows a login through app and portal, with a cookie jar for each. */
-export async function signIn(issuer: string, address: string | URL, sub: string): Promise<SignInResult> {
-  const jars = new Map<string, CookieJar>();
-  let url = new URL(address);
+/** Follows the redirects of a login, and selects the user on the provider's login page. */
+export async function signIn(issuer: string, startUrl: string | URL, sub: string): Promise<SignInResult> {
+  const browser = new MinimalBrowser();
+  let url = new URL(startUrl);
   let form: URLSearchParams | undefined;
   for (let steps = 0; steps < MAX_REDIRECTS; steps += 1) {
-    const jar = jars.get(url.origin) ?? new Map();
-    jars.set(url.origin, jar);
-    const { status, location, cookies, body } = await sendRequest(
-      url,
-      { ...BROWSER_HEADERS, cookie: formatCookieHeader(jar) },
-      form,
-    );
-    storeCookies(jar, cookies);
+    const { status, location, body } = await browser.request(url, form);
     const isLoginPage = location === undefined && url.origin === issuer && url.pathname === "/portal/login";
-    if (location === undefined && (!isLoginPage || form)) {
-      const cookie = formatCookieHeader(jars.get(new URL(address).origin) ?? new Map());
-      return { cookie, location: url.href, status, body };
-    }
+    const hasEnded = location === undefined && (!isLoginPage || form !== undefined);
+    if (hasEnded) return { cookie: browser.cookieFor(new URL(startUrl)), location: url.href, status, body };
     form = isLoginPage ? new URLSearchParams({ sub }) : undefined;
     if (location !== undefined) url = new URL(location, url);
   }
   throw new Error(`signIn: over ${MAX_REDIRECTS} redirects, the last to ${url.origin}${url.pathname}`);
+}
+
+/** Loads pages, with a cookie jar for each origin. */
+class MinimalBrowser {
+  readonly #jars = new Map<string, CookieJar>();
+
+  async request(url: URL, form: URLSearchParams | undefined): Promise<ReceivedResponse> {
+    const headers = { ...BROWSER_HEADERS, cookie: this.cookieFor(url) };
+    const response = await sendRequest(url, headers, form);
+    storeCookies(this.#jarFor(url), response.cookies);
+    return response;
+  }
+
+  cookieFor(url: URL): string {
+    return formatCookieHeader(this.#jarFor(url));
+  }
+
+  #jarFor({ origin }: URL): CookieJar {
+    const jar: CookieJar = this.#jars.get(origin) ?? new Map();
+    this.#jars.set(origin, jar);
+    return jar;
+  }
 }

@@ -7,59 +7,75 @@ import {
 } from "./provider/local-provider.js";
 import { type SignInResult, signIn } from "./sign-in.js";
 
-/** All of them can be left out. */
+/** Options of startTestProvider(). All of them are optional. */
 export type TestProviderOptions = Partial<LocalProviderOptions>;
 
-/** A portal in this process, which acts as documented, and misbehaves on request. */
+/** An OpenID provider in this process. It behaves as documented, and produces failures on request. */
 export interface TestProvider extends LocalProvider {
-  /** What portalAuth() has to know of it; the redirect address is your app's. */
+  /** Options for portalAuth(). Add the `redirectUri` of your app. */
   readonly options: {
-    /** Its address. */
+    /** The issuer identifier. */
     readonly issuer: string;
-    /** How portalAuth() has to treat it. */
+    /** The provider profile. */
     readonly profile: "tencent-ciam" | "openid";
-    /** Of the application that it knows. */
+    /** The client ID of the registered application. */
     readonly clientId: string;
-    /** Of that application. */
+    /** The client secret of that application. */
     readonly clientSecret: string;
   };
-  /** The same as environment variables. */
+  /** The same settings as environment variables. */
   readonly env: Readonly<Record<string, string>>;
-  /** The token endpoint does not know the client, the next time or times: 401, and no body. */
+  /**
+   * Rejects the client at the token endpoint as unknown: 401 without a body.
+   *
+   * @param times number of requests that get this response. Default 1
+   */
   forgetClient(times?: number): void;
-  /** The token endpoint takes no client secret, the next time or times: 401 invalid_client. */
+  /**
+   * Rejects the client secret at the token endpoint: 401 `invalid_client`.
+   *
+   * @param times number of requests that get this response. Default 1
+   */
   refuseClient(times?: number): void;
-  /** The token endpoint takes no code or refresh token, the next time or times: 400 invalid_grant. */
+  /**
+   * Rejects the code or the refresh token at the token endpoint: 400 `invalid_grant`.
+   *
+   * @param times number of requests that get this response. Default 1
+   */
   refuseGrant(times?: number): void;
-  /** Who logs in next says no (access_denied), or the next few. */
+  /**
+   * Ends logins with `access_denied`, as if the user had denied them.
+   *
+   * @param times number of logins that end this way. Default 1
+   */
   denyLogin(times?: number): void;
   /**
-   * Goes through a whole login as a browser would, without one: from an address of the app that wants a login, to the
-   * portal, and back. Gives the app's cookies and where it led.
+   * Performs a whole login without a browser. It follows the redirects from the app to the provider and back,
+   * and returns the app's cookies and its last response.
    *
-   * @param sub who logs in; default the first of `people`
-   * @throws Error for somebody whom the portal has never known: whom it does
+   * @param startUrl a URL of the app that starts a login, such as a guarded page or `/login`
+   * @param sub the user. Default: the first of the option `users`
+   * @throws Error if the provider does not know this user. The message lists the known users
    */
-  signIn(address: string | URL, sub?: string): Promise<SignInResult>;
+  signIn(startUrl: string | URL, sub?: string): Promise<SignInResult>;
 }
 
 const DEFAULT_CLIENT = { clientId: "test-app", clientSecret: "the-client-secret-of-the-test-app" };
 
 /**
- * Starts a portal on a free port of 127.0.0.1: a real OpenID provider (oidc-provider, which your project has to install
- * for development), dressed as Tencent CIAM, or with `document: "full"` as any other. Without options it knows a client
- * `test-app`, and takes any http address on loopback as a redirect address. Refresh tokens rotate, and one that is used a
- * second time ends all that came of its login.
+ * Starts a test provider on a free port of 127.0.0.1. It is a real OpenID provider, based on the package
+ * oidc-provider, which your project must install as a development dependency. It behaves like Tencent CIAM,
+ * or with `document: "full"` like any other OpenID provider.
  *
- * @throws Error when oidc-provider is not installed: what to install
- * @throws TypeError for an unknown option
+ * Without options it has one client, `test-app`, and accepts any loopback http URL as a redirect URI. Refresh
+ * tokens rotate. If a refresh token is used twice, all tokens of its login are revoked.
+ *
+ * @throws Error if oidc-provider is not installed. The message contains the command that installs it
+ * @throws TypeError if an option is unknown
  */
 export async function startTestProvider(options: TestProviderOptions = {}): Promise<TestProvider> {
-  const {
-    clientId = DEFAULT_CLIENT.clientId,
-    clientSecret = DEFAULT_CLIENT.clientSecret,
-    redirectUris,
-  } = options;
+  const { redirectUris } = options;
+  const { clientId = DEFAULT_CLIENT.clientId, clientSecret = DEFAULT_CLIENT.clientSecret } = options;
   const provider = await startLocalProvider({
     anyLoopbackAddress: redirectUris === undefined,
     logoutRedirectUris: [],
@@ -69,18 +85,8 @@ export async function startTestProvider(options: TestProviderOptions = {}): Prom
     redirectUris: redirectUris ?? ["http://127.0.0.1/callback"],
   });
   const profile = options.document === "full" ? "openid" : "tencent-ciam";
-  const { users: people = DEMO_USERS, issuerSuffix = "" } = options;
-  const issuer = provider.issuer + issuerSuffix.replace("{tenantid}", "common");
-  const known = people.map(({ sub }) => sub);
-  const refuse = (status: number, error: string | undefined) => (times?: number) =>
-    provider.answerNext(
-      "/oauth2/token",
-      (_req, res) => {
-        const headers = error === undefined ? {} : { "content-type": "application/json;charset=UTF-8" };
-        res.writeHead(status, headers).end(error && JSON.stringify({ error }));
-      },
-      times,
-    );
+  const issuer = provider.issuer + (options.issuerSuffix ?? "").replace("{tenantid}", "common");
+  const subs = (options.users ?? DEMO_USERS).map((user) => user.sub);
   return {
     ...provider,
     options: { issuer, profile, clientId, clientSecret },
@@ -90,23 +96,31 @@ export async function startTestProvider(options: TestProviderOptions = {}): Prom
       PORTAL_CLIENT_ID: clientId,
       PORTAL_CLIENT_SECRET: clientSecret,
     },
-    forgetClient: refuse(401, undefined),
-    refuseClient: refuse(401, "invalid_client"),
-    refuseGrant: refuse(400, "invalid_grant"),
+    forgetClient: (times) => provider.answerNext("/oauth2/token", rejectWith(401), times),
+    refuseClient: (times) => provider.answerNext("/oauth2/token", rejectWith(401, "invalid_client"), times),
+    refuseGrant: (times) => provider.answerNext("/oauth2/token", rejectWith(400, "invalid_grant"), times),
     denyLogin: (times) => provider.answerNext("/oauth2/authorize", denyAuthorization, times),
-    async signIn(address, sub = known[0] ?? "") {
-      if (!known.includes(sub))
-        throw new Error(`signIn: the portal knows no ${sub}, but ${known.join(", ")}`);
-      return signIn(provider.issuer, address, sub);
+    async signIn(startUrl, sub = subs[0] ?? "") {
+      if (!subs.includes(sub))
+        throw new Error(`signIn: the test provider has no user ${sub}. Its users are: ${subs.join(", ")}`);
+      return signIn(provider.issuer, startUrl, sub);
     },
   };
 }
 
-/** RFC 6749, section 4.1.2.1. */
+/** Returns a responder that sends an error of the token endpoint. Without `error` the body is empty. */
+const rejectWith =
+  (status: number, error?: string): Responder =>
+  (_req, res) => {
+    const headers = error === undefined ? {} : { "content-type": "application/json;charset=UTF-8" };
+    res.writeHead(status, headers).end(error && JSON.stringify({ error }));
+  };
+
+/** Redirects to the application with `access_denied` (RFC 6749, section 4.1.2.1). */
 const denyAuthorization: Responder = (req, res) => {
-  const { searchParams } = new URL(req.url ?? "/", "http://portal.invalid");
-  const back = new URL(searchParams.get("redirect_uri") ?? "");
-  back.searchParams.set("error", "access_denied");
-  back.searchParams.set("state", searchParams.get("state") ?? "");
-  res.writeHead(302, { location: back.href }).end();
+  const { searchParams } = new URL(req.url ?? "/", "http://provider.invalid");
+  const redirectUrl = new URL(searchParams.get("redirect_uri") ?? "");
+  redirectUrl.searchParams.set("error", "access_denied");
+  redirectUrl.searchParams.set("state", searchParams.get("state") ?? "");
+  res.writeHead(302, { location: redirectUrl.href }).end();
 };

@@ -10,8 +10,42 @@ export type Break = (records: OpenRecords, created: number) => Broken;
 
 const HOUR_MS = 3_600_000;
 
-/** Each check, an adapter that fails it, and a part of what the check says that the adapter did. */
-export const BROKEN: Record<string, [did: string, Break]> = {
+/** Changes that a database may make to special texts. */
+const TEXT_CHANGES: Record<string, (text: string) => string> = {
+  "an empty text": (text) => text || (null as unknown as string),
+  "a JSON text with its spaces and its order": (text) =>
+    text.endsWith("}") ? JSON.stringify(JSON.parse(text)) : text,
+  "a JSON text with escaped NUL, lone surrogate and line ends": (text) => text.replaceAll("\\u0000", ""),
+  "Chinese and combining characters": (text) => Buffer.from(text, "latin1").toString("latin1"),
+  emoji: (text) => text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, "?"),
+  "quotes and backslashes": (text) => text.replaceAll("''", "'"),
+  placeholders: (text) => text.replaceAll("??", "?"),
+  "an operator of MongoDB": (text) => text.replace("$$NOW", new Date().toISOString()),
+  "spaces and line ends at both ends": (text) => text.trim(),
+  "a number": (text) => (text !== "" && !Number.isNaN(Number(text)) ? String(Number(text)) : text),
+  "two million characters": (text) => text.slice(0, 2 ** 16 - 1),
+};
+
+/** Changes that make a database confuse similar keys and names. */
+const NAME_CHANGES: Record<string, (name: string) => string> = {
+  case: (name) => name.toLowerCase(),
+  "a space at the end": (name) => name.trimEnd(),
+  "an accent": (name) => name.normalize("NFD").replace(/[\u0300-\u036f]/g, ""),
+  "Unicode normalization": (name) => name.normalize("NFC"),
+  "glob patterns": (name) => name.replace(/[*?]/g, "?"),
+  "LIKE patterns": (name) => name.replace(/[%_]/g, "_"),
+  braces: (name) => name.replace(/[{}]/g, ""),
+  colons: (name) => name.replace(/:+/g, ":"),
+  "dots and dollar signs": (name) => name.replace(/\$(\w+)\.\w+/, "$1"),
+  slashes: (name) => name.replaceAll("../", ""),
+  "quotes and backslashes": (name) => name.replaceAll("\\", ""),
+  "line ends": (name) => name.replaceAll("\r", ""),
+  "an emoji": (name) => name.replace(/[\ud800-\udbff][\udc00-\udfff]/g, "?"),
+  "the last of 500 characters": (name) => name.slice(0, name.startsWith("check-") ? 541 : 499),
+};
+
+/** For each check: a part of its error message, and an adapter that fails it. */
+export const BROKEN: Record<string, [expectedText: string, Break]> = {
   "has every method of RecordStore": [
     "The adapter has no method touch",
     () => ({ touch: undefined as unknown as RecordStore["touch"] }),
@@ -114,7 +148,7 @@ export const BROKEN: Record<string, [did: string, Break]> = {
     (records) => ({ replace: (key, version, text) => records.replace(key, version, text) }),
   ],
   "touches a record: its life becomes longer or shorter, and nothing else changes": [
-    "read() after touch() with a life of 3600000 ms resolved to { text: 'text', version: 1, lifeMs: 10800000 }",
+    "with a life of 3600000 ms resolved to { text: 'text', version: 1, lifeMs: 10800000 }",
     (records) => ({
       touch: async (key, lifeMs) =>
         records.touch(key, Math.max(lifeMs, (await records.read(key))?.lifeMs ?? 0)),
@@ -195,36 +229,8 @@ export const BROKEN: Record<string, [did: string, Break]> = {
         records.replace(key, version, text, lifeMs && Math.max(lifeMs, HOUR_MS)),
     }),
   ],
-  ...inTexts({
-    "an empty text": (text) => text || (null as unknown as string),
-    "a JSON text with its spaces and its order": (text) =>
-      text.endsWith("}") ? JSON.stringify(JSON.parse(text)) : text,
-    "a JSON text with escaped NUL, lone surrogate and line ends": (text) => text.replaceAll("\\u0000", ""),
-    "Chinese and combining characters": (text) => Buffer.from(text, "latin1").toString("latin1"),
-    emoji: (text) => text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, "?"),
-    "quotes and backslashes": (text) => text.replaceAll("''", "'"),
-    placeholders: (text) => text.replaceAll("??", "?"),
-    "an operator of MongoDB": (text) => text.replace("$$NOW", new Date().toISOString()),
-    "spaces and line ends at both ends": (text) => text.trim(),
-    "a number": (text) => (text !== "" && !Number.isNaN(Number(text)) ? String(Number(text)) : text),
-    "two million characters": (text) => text.slice(0, 2 ** 16 - 1),
-  }),
-  ...inKeysAndNames({
-    case: (name) => name.toLowerCase(),
-    "a space at the end": (name) => name.trimEnd(),
-    "an accent": (name) => name.normalize("NFD").replace(/[\u0300-\u036f]/g, ""),
-    "Unicode normalization": (name) => name.normalize("NFC"),
-    "glob patterns": (name) => name.replace(/[*?]/g, "?"),
-    "LIKE patterns": (name) => name.replace(/[%_]/g, "_"),
-    braces: (name) => name.replace(/[{}]/g, ""),
-    colons: (name) => name.replace(/:+/g, ":"),
-    "dots and dollar signs": (name) => name.replace(/\$(\w+)\.\w+/, "$1"),
-    slashes: (name) => name.replaceAll("../", ""),
-    "quotes and backslashes": (name) => name.replaceAll("\\", ""),
-    "line ends": (name) => name.replaceAll("\r", ""),
-    "an emoji": (name) => name.replace(/[\ud800-\udbff][\udc00-\udfff]/g, "?"),
-    "the last of 500 characters": (name) => name.slice(0, name.startsWith("check-") ? 541 : 499),
-  }),
+  ...breakTexts(TEXT_CHANGES),
+  ...breakKeysAndNames(NAME_CHANGES),
   "shows every other connection what a write has confirmed": [
     "read() on another connection after create() resolved to undefined",
     (_records, created) => (created === 0 ? {} : { read: async () => undefined }),
@@ -423,10 +429,10 @@ const touchInTwoSteps =
     return row !== undefined && records.put(key, row.text, row.version, lifeMs);
   };
 
-/** For each special text an adapter that changes it. */
-function inTexts(changes: Record<string, (text: string) => string>): Record<string, [string, Break]> {
-  const broken = Object.entries(changes).map(([what, change]): [string, [string, Break]] => [
-    `returns ${what} unchanged`,
+/** Breaks an adapter for each special text, so that it changes this text. */
+function breakTexts(changes: Record<string, (text: string) => string>): Record<string, [string, Break]> {
+  const broken = Object.entries(changes).map(([description, change]): [string, [string, Break]] => [
+    `returns ${description} unchanged`,
     [
       "resolved to",
       (records) => ({ create: (key, text, lifeMs) => records.create(key, change(text), lifeMs) }),
@@ -435,11 +441,15 @@ function inTexts(changes: Record<string, (text: string) => string>): Record<stri
   return Object.fromEntries(broken);
 }
 
-/** For each pair of similar names two adapters that take them for one: as a key, and in a list. */
-function inKeysAndNames(changes: Record<string, (name: string) => string>): Record<string, [string, Break]> {
-  const broken = Object.entries(changes).flatMap(([what, change]): [string, [string, Break]][] => [
+/**
+ * Breaks two adapters for each pair of similar names, so that they confuse the names: as keys, and in lists.
+ */
+function breakKeysAndNames(
+  changes: Record<string, (name: string) => string>,
+): Record<string, [string, Break]> {
+  const broken = Object.entries(changes).flatMap(([difference, change]): [string, [string, Break]][] => [
     [
-      `tells two keys apart that differ by ${what}`,
+      `distinguishes two keys that differ by ${difference}`,
       [
         "read() of a similar key resolved to { text: 'first'",
         (records) => ({
@@ -449,7 +459,7 @@ function inKeysAndNames(changes: Record<string, (name: string) => string>): Reco
       ],
     ],
     [
-      `tells two names and two lists apart that differ by ${what}`,
+      `distinguishes two names, and two lists, that differ by ${difference}`,
       [
         "index.list() after index.add() of similar names resolved to [ ",
         (records) => ({

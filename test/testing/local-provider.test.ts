@@ -13,7 +13,7 @@ import { advanceDate } from "../support/fake-time.js";
 const printed = (["log", "info", "warn", "error"] as const).map((kind) => vi.spyOn(console, kind));
 
 const CALLBACK = "http://127.0.0.1:3000/callback";
-const BYE = "http://127.0.0.1:3000/";
+const LOGGED_OUT = "http://127.0.0.1:3000/";
 const CLIENT = { clientId: "demo-app", clientSecret: "demo-secret", redirectUris: [CALLBACK] };
 const OTHER = {
   clientId: "other-app",
@@ -22,21 +22,21 @@ const OTHER = {
 };
 const CREDENTIALS = { client_id: "demo-app", client_secret: "demo-secret" };
 const OTHER_CREDENTIALS = { client_id: "other-app", client_secret: "other-secret" };
-const PERSON = "amara-okafor";
+const USER = "amara-okafor";
 
-const portals: LocalProvider[] = [];
+const providers: LocalProvider[] = [];
 
 async function start(options: Partial<LocalProviderOptions> = {}): Promise<LocalProvider> {
-  const provider = await startLocalProvider({ ...CLIENT, logoutRedirectUris: [BYE], ...options });
-  portals.push(provider);
+  const provider = await startLocalProvider({ ...CLIENT, logoutRedirectUris: [LOGGED_OUT], ...options });
+  providers.push(provider);
   return provider;
 }
 
 afterEach(async () => {
-  await Promise.all(portals.splice(0).map((provider) => provider.close()));
+  await Promise.all(providers.splice(0).map((provider) => provider.close()));
 });
 
-/** Keeps cookies as a browser does, as far as it matters here: by name and path. */
+/** A browser with cookies by name and path. */
 class Browser {
   readonly #jar = new Map<string, { name: string; value: string; path: string }>();
 
@@ -60,17 +60,22 @@ class Browser {
     return response;
   }
 
-  /** Sends the form of a login page, and follows the portal until it lets go of the browser. */
+  /**
+   * Sends the form of a login page, and returns the URL of the application to which the provider redirects.
+   */
   async submit(page: string | URL, form: Record<string, string>): Promise<URL> {
-    const chosen = await this.visit(page, form);
-    expect(chosen.status).toBe(303);
-    const resumed = await this.visit(location(chosen, page));
+    const response = await this.visit(page, form);
+    expect(response.status).toBe(303);
+    const resumed = await this.visit(location(response, page));
     expect(resumed.status).toBe(302);
     return location(resumed);
   }
 
-  /** The whole way: to the portal, through its login page if it shows one, and where it sends the browser then. */
-  async login(provider: LocalProvider, params: Record<string, string> = {}, sub = PERSON): Promise<URL> {
+  /**
+   * Sends an authorization request, and the form of the login page if there is one. Returns the URL of the
+   * application to which the provider redirects.
+   */
+  async login(provider: LocalProvider, params: Record<string, string> = {}, sub = USER): Promise<URL> {
     const first = location(await this.visit(authorizeUrl(provider, params)), provider.issuer);
     return first.pathname === "/portal/login" ? this.submit(first, { sub }) : first;
   }
@@ -127,7 +132,7 @@ const refresh = (
   credentials: Record<string, string> = CREDENTIALS,
 ) => post(provider, "/oauth2/token", { ...credentials, grant_type: "refresh_token", refresh_token });
 
-interface TokenAnswer {
+interface TokenResponse {
   access_token: string;
   refresh_token: string;
   id_token: string;
@@ -136,16 +141,16 @@ interface TokenAnswer {
   scope: string;
 }
 
-const tokensOf = async (response: Promise<Response>): Promise<TokenAnswer> => {
-  const answer = await response;
-  expect(answer.status).toBe(200);
-  return (await answer.json()) as TokenAnswer;
+const tokensOf = async (sending: Promise<Response>): Promise<TokenResponse> => {
+  const response = await sending;
+  expect(response.status).toBe(200);
+  return (await response.json()) as TokenResponse;
 };
 
 const newTokens = async (
   provider: LocalProvider,
   params: Record<string, string> = {},
-): Promise<TokenAnswer> => tokensOf(exchange(provider, await newCode(provider, params)));
+): Promise<TokenResponse> => tokensOf(exchange(provider, await newCode(provider, params)));
 
 const userInfo = (provider: LocalProvider, token?: string) =>
   fetch(
@@ -168,7 +173,7 @@ function pkce() {
 const DISCOVERY = "/.well-known/openid-configuration";
 
 describe("discovery and keys", () => {
-  test("the discovery document lists what the portal documents, and nothing else", async () => {
+  test("the discovery document contains the documented members only", async () => {
     const provider = await start();
     const { issuer } = provider;
     expect(issuer).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
@@ -191,7 +196,7 @@ describe("discovery and keys", () => {
     expect(keys.map((key) => Object.keys(key).sort())).toEqual([["e", "kid", "kty", "n"]]);
   });
 
-  test("an altered discovery document is sent from then on, whether it was returned or changed in place", async () => {
+  test("alterDiscovery() changes the document from then on, by its return value or in place", async () => {
     const provider = await start();
     provider.alterDiscovery((document) => ({ ...document, issuer: "http://elsewhere.example" }));
     expect(await getJson(provider, DISCOVERY)).toMatchObject({ issuer: "http://elsewhere.example" });
@@ -203,13 +208,13 @@ describe("discovery and keys", () => {
     expect(await getJson(provider, DISCOVERY)).toBeNull();
   });
 
-  test("the key set can be spelled as in the portal's sample", async () => {
+  test("alterKeys() can rename the member of the key set", async () => {
     const provider = await start();
     provider.alterKeys(({ keys }) => ({ Keys: keys }));
     expect(Object.keys(await getJson(provider, "/oauth2/jwks"))).toEqual(["Keys"]);
   });
 
-  test("rotated keys: a new kid, the old key is gone, and old access tokens work on", async () => {
+  test("rotateKeys() publishes a key with a new kid only, and old access tokens stay valid", async () => {
     const provider = await start();
     const before = await newTokens(provider);
     await provider.rotateKeys();
@@ -238,20 +243,20 @@ describe("discovery and keys", () => {
 });
 
 describe("login", () => {
-  test("the portal sends the browser to its login page, and from there back with code and state, without iss", async () => {
+  test("the login page leads redirect to the application with code and state, without iss", async () => {
     const provider = await start();
     const browser = new Browser();
     const first = await browser.visit(authorizeUrl(provider, { state: "a state & more" }));
     expect(first.status).toBe(302);
     expect(first.headers.get("location")).toMatch(/^\/portal\/login\?p_state=[\w-]+$/);
 
-    const back = await browser.submit(location(first, provider.issuer), { sub: PERSON });
-    expect(back.href.startsWith(`${CALLBACK}?`)).toBe(true);
-    expect([...back.searchParams.keys()].sort()).toEqual(["code", "state"]);
-    expect(back.searchParams.get("state")).toBe("a state & more");
+    const redirect = await browser.submit(location(first, provider.issuer), { sub: USER });
+    expect(redirect.href.startsWith(`${CALLBACK}?`)).toBe(true);
+    expect([...redirect.searchParams.keys()].sort()).toEqual(["code", "state"]);
+    expect(redirect.searchParams.get("state")).toBe("a state & more");
   });
 
-  test("the login page shows the people and says that it is a demo, safely", async () => {
+  test("the login page shows all users, and says that it is a test provider", async () => {
     const provider = await start({
       users: [...DEMO_USERS, { sub: 'x"><i>', name: "<script>alert(1)</script>" }],
     });
@@ -262,7 +267,7 @@ describe("login", () => {
     expect(page.status).toBe(200);
     expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
     const html = await page.text();
-    expect(html).toContain("demo portal");
+    expect(html).toContain("test provider");
     expect(html).toContain("&lt;b&gt;wechat&lt;/b&gt;");
     for (const { sub } of DEMO_USERS) expect(html).toContain(`<button name="sub" value="${sub}">`);
     expect(html).toContain('value="x&quot;&gt;&lt;i&gt;"');
@@ -276,7 +281,7 @@ describe("login", () => {
     expect((await browser.submit(address, { sub: 'x"><i>' })).searchParams.has("code")).toBe(true);
   });
 
-  test("a second login passes silently, until the person logged out at the portal", async () => {
+  test("a second login needs no login page until the user has signed out at the provider", async () => {
     const provider = await start();
     const browser = new Browser();
     await browser.login(provider);
@@ -289,12 +294,12 @@ describe("login", () => {
     expect(location(third, provider.issuer).pathname).toBe("/portal/login");
   });
 
-  test("who denies goes back with access_denied and a description that misleads", async () => {
+  test("a denied login leads redirect with access_denied and a misleading description", async () => {
     const provider = await start();
     const browser = new Browser();
     const page = location(await browser.visit(authorizeUrl(provider, { state: "s" })), provider.issuer);
-    const back = await browser.submit(page, { deny: "yes" });
-    expect(Object.fromEntries(back.searchParams)).toEqual({
+    const redirect = await browser.submit(page, { deny: "yes" });
+    expect(Object.fromEntries(redirect.searchParams)).toEqual({
       error: "access_denied",
       error_description: "OAuth 2.0 Parameter: scope",
       error_uri: expect.any(String),
@@ -302,36 +307,38 @@ describe("login", () => {
     });
   });
 
-  test("two tabs log in at the same time", async () => {
+  test("two tabs can sign in at the same time", async () => {
     const provider = await start();
     const browser = new Browser();
     const one = location(await browser.visit(authorizeUrl(provider, { state: "one" })), provider.issuer);
     const two = location(await browser.visit(authorizeUrl(provider, { state: "two" })), provider.issuer);
-    const backs = [await browser.submit(one, { sub: PERSON }), await browser.submit(two, { sub: PERSON })];
-    expect(backs.map(({ searchParams }) => searchParams.get("state"))).toEqual(["one", "two"]);
-    expect(backs.every(({ searchParams }) => searchParams.has("code"))).toBe(true);
+    const redirects = [await browser.submit(one, { sub: USER }), await browser.submit(two, { sub: USER })];
+    expect(redirects.map(({ searchParams }) => searchParams.get("state"))).toEqual(["one", "two"]);
+    expect(redirects.every(({ searchParams }) => searchParams.has("code"))).toBe(true);
   });
 
-  test("asked to, the portal shows its page again, and another person can take over", async () => {
+  test("prompt=login shows the login page again, and another user can sign in", async () => {
     const provider = await start();
     const browser = new Browser();
     await browser.login(provider);
-    const back = await browser.login(provider, { prompt: "login" }, "jonas-weber");
-    const { id_token } = await tokensOf(exchange(provider, back.searchParams.get("code") ?? ""));
+    const redirect = await browser.login(provider, { prompt: "login" }, "jonas-weber");
+    const { id_token } = await tokensOf(exchange(provider, redirect.searchParams.get("code") ?? ""));
     expect(decodeJwt(id_token).sub).toBe("jonas-weber");
     const silent = await browser.login(provider, { prompt: "none" });
     const { id_token: later } = await tokensOf(exchange(provider, silent.searchParams.get("code") ?? ""));
     expect(decodeJwt(later).sub).toBe("jonas-weber");
   });
 
-  test("prompt=none without a session is answered with login_required", async () => {
+  test("prompt=none without a session leads to login_required", async () => {
     const provider = await start();
-    const back = location(await new Browser().visit(authorizeUrl(provider, { prompt: "none", state: "s" })));
-    expect(Object.fromEntries(back.searchParams)).toMatchObject({ error: "login_required", state: "s" });
-    expect(back.searchParams.has("iss")).toBe(false);
+    const redirect = location(
+      await new Browser().visit(authorizeUrl(provider, { prompt: "none", state: "s" })),
+    );
+    expect(Object.fromEntries(redirect.searchParams)).toMatchObject({ error: "login_required", state: "s" });
+    expect(redirect.searchParams.has("iss")).toBe(false);
   });
 
-  test("a login page that nobody asked for, or a person that nobody knows, is a 400", async () => {
+  test("a login page without a login attempt, and an unknown user, get 400", async () => {
     const provider = await start();
     const browser = new Browser();
     expect((await browser.visit(`${provider.issuer}/portal/login?p_state=nonsense`)).status).toBe(400);
@@ -347,39 +354,42 @@ describe("login", () => {
     ["an unregistered redirect_uri", { redirect_uri: "http://127.0.0.1:3001/callback" }],
     ["no response_type", { response_type: undefined }],
     ["another response_type", { response_type: "token" }],
-  ])("%s is told to the person and not to the application", async (_what, params) => {
+  ])("%s leads to an error page, and not redirect to the application", async (_case, params) => {
     const provider = await start();
-    const answer = await new Browser().visit(authorizeUrl(provider, params));
-    expect(answer.status).toBe(400);
-    expect(answer.headers.get("location")).toBeNull();
-    expect(answer.headers.get("content-type")).toContain("text/html");
-    expect(await answer.text()).toContain("demo portal");
+    const response = await new Browser().visit(authorizeUrl(provider, params));
+    expect(response.status).toBe(400);
+    expect(response.headers.get("location")).toBeNull();
+    expect(response.headers.get("content-type")).toContain("text/html");
+    expect(await response.text()).toContain("test provider");
   });
 
   test.each([
     ["plain", { code_challenge: "c".repeat(43), code_challenge_method: "plain" }],
-    ["left out", { code_challenge: "c".repeat(43) }],
-  ])("a code_challenge_method that is %s is told to the application", async (_what, params) => {
-    const provider = await start();
-    const answer = await new Browser().visit(authorizeUrl(provider, { ...params, state: "s" }));
-    expect(answer.status).toBe(302);
-    expect(Object.fromEntries(location(answer).searchParams)).toEqual({
-      error: "invalid_request",
-      error_description: "OAuth 2.0 Parameter: code_challenge_method",
-      error_uri: expect.stringMatching(/^https:/),
-      state: "s",
-    });
-  });
+    ["omitted", { code_challenge: "c".repeat(43) }],
+  ])(
+    "a code_challenge_method that is %s leads to invalid_request at the application",
+    async (_case, params) => {
+      const provider = await start();
+      const response = await new Browser().visit(authorizeUrl(provider, { ...params, state: "s" }));
+      expect(response.status).toBe(302);
+      expect(Object.fromEntries(location(response).searchParams)).toEqual({
+        error: "invalid_request",
+        error_description: "OAuth 2.0 Parameter: code_challenge_method",
+        error_uri: expect.stringMatching(/^https:/),
+        state: "s",
+      });
+    },
+  );
 });
 
-describe("a good token answer", () => {
-  test("has the documented members and no other", async () => {
+describe("a successful token response", () => {
+  test("has the documented members only", async () => {
     const provider = await start();
-    const answer = await exchange(provider, await newCode(provider));
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("content-type")).toBe("application/json;charset=UTF-8");
-    expect(answer.headers.get("cache-control")).toContain("no-store");
-    expect(await answer.json()).toEqual({
+    const response = await exchange(provider, await newCode(provider));
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toBe("application/json;charset=UTF-8");
+    expect(response.headers.get("cache-control")).toContain("no-store");
+    expect(await response.json()).toEqual({
       access_token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
       token_type: "Bearer",
       expires_in: 300,
@@ -389,13 +399,13 @@ describe("a good token answer", () => {
     });
   });
 
-  test("carries an access token with the documented header and claims", async () => {
+  test("contains an access token with the documented header and claims", async () => {
     const provider = await start({ accessTokenSeconds: 60 });
     const { access_token, expires_in } = await newTokens(provider);
     const { payload, protectedHeader } = await jwtVerify(access_token, await keySet(provider));
     expect(protectedHeader).toEqual({ kid: expect.any(String), typ: "JWT", alg: "RS256" });
     expect(payload).toEqual({
-      sub: PERSON,
+      sub: USER,
       aud: "demo-app",
       nbf: payload.iat,
       scope: ["openid"],
@@ -407,11 +417,11 @@ describe("a good token answer", () => {
     expect(expires_in).toBe(60);
   });
 
-  test("carries an ID token with the documented claims, for 30 minutes", async () => {
+  test("contains an ID token with the documented claims, which is valid for 30 minutes", async () => {
     const provider = await start();
     const { payload } = await jwtVerify((await newTokens(provider)).id_token, await keySet(provider));
     expect(payload).toEqual({
-      sub: PERSON,
+      sub: USER,
       aud: "demo-app",
       azp: "demo-app",
       iss: provider.issuer,
@@ -421,7 +431,7 @@ describe("a good token answer", () => {
     });
   });
 
-  test("echoes the nonce at a login and not at a refresh, or never", async () => {
+  test("contains the nonce at a login, but not at a refresh and not with echoNonce: false", async () => {
     const provider = await start();
     const { id_token, refresh_token } = await newTokens(provider, { nonce: "n-1" });
     expect(decodeJwt(id_token)["nonce"]).toBe("n-1");
@@ -432,7 +442,7 @@ describe("a good token answer", () => {
   });
 
   test.each(["client_secret_post", "client_secret_basic"] as const)(
-    "is given for the secret in the form and in the header alike, registered as %s",
+    "is sent for a secret in the form and for one in the header if the client is registered as %s",
     async (clientAuth) => {
       const provider = await start({ clientAuth });
       expect((await exchange(provider, await newCode(provider))).status).toBe(200);
@@ -446,30 +456,30 @@ describe("a good token answer", () => {
     },
   );
 
-  test("is given for secret and verifier together", async () => {
+  test("is sent for a secret together with a code verifier", async () => {
     const provider = await start();
     const { code_verifier, challenge } = pkce();
-    const answer = await exchange(provider, await newCode(provider, challenge), { code_verifier });
-    expect(await answer.json()).toHaveProperty("refresh_token");
+    const response = await exchange(provider, await newCode(provider, challenge), { code_verifier });
+    expect(await response.json()).toHaveProperty("refresh_token");
   });
 
-  test("holds no refresh token for a client without a secret", async () => {
+  test("contains no refresh token for a client without a secret", async () => {
     const provider = await start({ clientSecret: undefined });
     const { code_verifier, challenge } = pkce();
     const code = await newCode(provider, challenge);
-    const answer = await post(provider, "/oauth2/token", {
+    const response = await post(provider, "/oauth2/token", {
       client_id: "demo-app",
       grant_type: "authorization_code",
       code,
       redirect_uri: CALLBACK,
       code_verifier,
     });
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).not.toHaveProperty("refresh_token");
+    expect(response.status).toBe(200);
+    expect(await response.json()).not.toHaveProperty("refresh_token");
   });
 });
 
-describe("a bad token answer", () => {
+describe("an error response of the token endpoint", () => {
   const UNSUPPORTED = {
     error: "unsupported_grant_type",
     error_description: "OAuth 2.0 Parameter: grant_type",
@@ -485,10 +495,10 @@ describe("a bad token answer", () => {
     ["grant_type is wrong", { grant_type: "password" }, 400, UNSUPPORTED],
     ["grant_type is missing", { grant_type: "" }, 400, { ...UNSUPPORTED, error: "invalid_request" }],
     ["the code is wrong", { code: "wrong" }, 400, { error: "invalid_grant" }],
-    ["redirect_uri is another", { redirect_uri: BYE }, 400, { error: "invalid_grant" }],
+    ["redirect_uri differs", { redirect_uri: LOGGED_OUT }, 400, { error: "invalid_grant" }],
     ["redirect_uri is missing", { redirect_uri: "" }, 400, { error: "invalid_grant" }],
     [
-      "a verifier comes without a challenge",
+      "there is a code verifier without a challenge",
       { code_verifier: "v".repeat(43) },
       401,
       { error: "invalid_client" },
@@ -499,31 +509,31 @@ describe("a bad token answer", () => {
       400,
       { ...UNSUPPORTED, error: "invalid_request", error_description: "OAuth 2.0 Parameter: code" },
     ],
-  ])("when %s", async (_what, form, status, body) => {
+  ])("is sent if %s", async (_case, form, status, body) => {
     const provider = await start({ moreClients: [OTHER] });
-    const answer = await exchange(provider, await newCode(provider), form as Record<string, string>);
-    expect(answer.status).toBe(status);
-    expect(answer.headers.has("www-authenticate")).toBe(false);
-    const sent = await answer.text();
+    const response = await exchange(provider, await newCode(provider), form as Record<string, string>);
+    expect(response.status).toBe(status);
+    expect(response.headers.has("www-authenticate")).toBe(false);
+    const sent = await response.text();
     expect(sent && JSON.parse(sent)).toEqual(body);
-    expect(answer.headers.get("content-type")).toBe(sent ? "application/json;charset=UTF-8" : null);
+    expect(response.headers.get("content-type")).toBe(sent ? "application/json;charset=UTF-8" : null);
   });
 
   test.each([
     ["wrong", { code_verifier: "w".repeat(43) }],
     ["malformed", { code_verifier: "short" }],
     ["missing", {}],
-  ])("when code_verifier is %s", async (_what, form) => {
+  ])("is sent if code_verifier is %s", async (_case, form) => {
     const provider = await start();
-    const answer = await exchange(
+    const response = await exchange(
       provider,
       await newCode(provider, pkce().challenge),
       form as Record<string, string>,
     );
-    expect([answer.status, await answer.json()]).toEqual([401, { error: "invalid_client" }]);
+    expect([response.status, await response.json()]).toEqual([401, { error: "invalid_client" }]);
   });
 
-  test("when the credentials in the header are wrong", async () => {
+  test("is sent if the credentials in the header are wrong", async () => {
     const provider = await start();
     for (const [credentials, body] of [
       ["stranger:demo-secret", ""],
@@ -531,8 +541,8 @@ describe("a bad token answer", () => {
     ] as const) {
       const authorization = `Basic ${Buffer.from(credentials).toString("base64")}`;
       const form = { grant_type: "authorization_code", code: "any", redirect_uri: CALLBACK };
-      const answer = await post(provider, "/oauth2/token", form, { authorization });
-      expect([answer.status, await answer.text(), answer.headers.get("www-authenticate")]).toEqual([
+      const response = await post(provider, "/oauth2/token", form, { authorization });
+      expect([response.status, await response.text(), response.headers.get("www-authenticate")]).toEqual([
         401,
         body,
         null,
@@ -540,15 +550,15 @@ describe("a bad token answer", () => {
     }
   });
 
-  test("when the code has expired", async () => {
+  test("is sent if the code has expired", async () => {
     const provider = await start();
     const code = await newCode(provider);
     advanceDate(301_000);
-    const answer = await exchange(provider, code);
-    expect([answer.status, await answer.json()]).toEqual([400, { error: "invalid_grant" }]);
+    const response = await exchange(provider, code);
+    expect([response.status, await response.json()]).toEqual([400, { error: "invalid_grant" }]);
   });
 
-  test("when the code was used, and then the tokens of its first use are revoked", async () => {
+  test("is sent if a code is used twice, and the tokens of the first use are revoked", async () => {
     const provider = await start();
     const code = await newCode(provider);
     const { access_token, refresh_token } = await tokensOf(exchange(provider, code));
@@ -560,16 +570,16 @@ describe("a bad token answer", () => {
     expect((await refresh(provider, refresh_token)).status).toBe(400);
   });
 
-  test("to one of two uses of a code at the same moment", async () => {
+  test("is sent for one of two uses of a code at the same moment", async () => {
     const provider = await start();
     const code = await newCode(provider);
-    const answers = await Promise.all([exchange(provider, code), exchange(provider, code)]);
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 400]);
+    const responses = await Promise.all([exchange(provider, code), exchange(provider, code)]);
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, 400]);
   });
 });
 
-describe("refresh", () => {
-  test("gives new tokens; the old refresh token used again is refused and ends the whole family", async () => {
+describe("a refresh", () => {
+  test("returns new tokens, and a second use of the old refresh token revokes the login", async () => {
     const provider = await start();
     const first = await newTokens(provider);
     const second = await tokensOf(refresh(provider, first.refresh_token));
@@ -584,21 +594,21 @@ describe("refresh", () => {
     expect((await userInfo(provider, second.access_token)).status).toBe(401);
   });
 
-  test("with the same refresh token at the same moment succeeds once", async () => {
+  test("succeeds once if three requests use one refresh token at the same moment", async () => {
     const provider = await start();
     const { refresh_token } = await newTokens(provider);
-    const answers = await Promise.all([1, 2, 3].map(() => refresh(provider, refresh_token)));
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400]);
+    const responses = await Promise.all([1, 2, 3].map(() => refresh(provider, refresh_token)));
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, 400, 400]);
   });
 
-  test("without rotation brings the same refresh token each time", async () => {
+  test("returns the same refresh token each time without rotation", async () => {
     const provider = await start({ rotateRefreshTokens: false });
     const { refresh_token } = await newTokens(provider);
     expect((await tokensOf(refresh(provider, refresh_token))).refresh_token).toBe(refresh_token);
     expect((await tokensOf(refresh(provider, refresh_token))).refresh_token).toBe(refresh_token);
   });
 
-  test("is refused to another client and for a token that is unknown or has expired", async () => {
+  test("is rejected for another client, and for an unknown or expired refresh token", async () => {
     const provider = await start({ moreClients: [OTHER] });
     const { refresh_token } = await newTokens(provider);
     const other = await refresh(provider, refresh_token, OTHER_CREDENTIALS);
@@ -609,7 +619,7 @@ describe("refresh", () => {
     expect([late.status, await late.json()]).toEqual([400, { error: "invalid_grant" }]);
   });
 
-  test("of one login leaves another login of the same person alone", async () => {
+  test("of one login still works after another login of the same user was revoked", async () => {
     const provider = await start();
     const browser = new Browser();
     const one = await tokensOf(exchange(provider, await newCode(provider, {}, browser)));
@@ -620,71 +630,71 @@ describe("refresh", () => {
   });
 });
 
-describe("userinfo", () => {
-  test("tells what is known about the person", async () => {
+describe("the UserInfo endpoint", () => {
+  test("returns all claims of the user", async () => {
     const provider = await start();
-    const answer = await userInfo(provider, (await newTokens(provider)).access_token);
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("content-type")).toContain("application/json");
-    expect(await answer.json()).toEqual(DEMO_USERS.find(({ sub }) => sub === PERSON));
+    const response = await userInfo(provider, (await newTokens(provider)).access_token);
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toContain("application/json");
+    expect(await response.json()).toEqual(DEMO_USERS.find(({ sub }) => sub === USER));
   });
 
-  const bare = async (answer: Response) => [answer.status, await answer.text()];
+  const bare = async (response: Response) => [response.status, await response.text()];
 
-  test("without a token is a 400 with an empty body", async () => {
-    const answer = await userInfo(await start());
-    expect(await bare(answer)).toEqual([400, ""]);
-    expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer error="invalid_request", /);
+  test("sends 400 with an empty body if there is no token", async () => {
+    const response = await userInfo(await start());
+    expect(await bare(response)).toEqual([400, ""]);
+    expect(response.headers.get("www-authenticate")).toMatch(/^Bearer error="invalid_request", /);
   });
 
   test.each(["invalid", "expired", "revoked", "an ID token", "a refresh token"])(
-    "with a token that is %s is a 401 with an empty body",
-    async (what) => {
+    "sends 401 with an empty body for a token that is %s",
+    async (kind) => {
       const provider = await start();
       const tokens = await newTokens(provider);
-      if (what === "revoked")
+      if (kind === "revoked")
         await post(provider, "/oauth2/revoke", { ...CREDENTIALS, token: tokens.access_token });
-      if (what === "expired") advanceDate(301_000);
+      if (kind === "expired") advanceDate(301_000);
       const others: Record<string, string> = {
         invalid: `${tokens.access_token}x`,
         "an ID token": tokens.id_token,
         "a refresh token": tokens.refresh_token,
       };
-      const answer = await userInfo(provider, others[what] ?? tokens.access_token);
-      expect(await bare(answer)).toEqual([401, ""]);
-      expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer error="invalid_token", /);
+      const response = await userInfo(provider, others[kind] ?? tokens.access_token);
+      expect(await bare(response)).toEqual([401, ""]);
+      expect(response.headers.get("www-authenticate")).toMatch(/^Bearer error="invalid_token", /);
     },
   );
 
-  test("with a token that lacks the openid scope is a 403 with an empty body", async () => {
+  test("sends 403 with an empty body for a token without the scope openid", async () => {
     const provider = await start();
     const { access_token, id_token } = await newTokens(provider, { scope: "profile" });
     expect(id_token).toBeUndefined();
-    const answer = await userInfo(provider, access_token);
-    expect(await bare(answer)).toEqual([403, ""]);
-    expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer error="insufficient_scope", /);
+    const response = await userInfo(provider, access_token);
+    expect(await bare(response)).toEqual([403, ""]);
+    expect(response.headers.get("www-authenticate")).toMatch(/^Bearer error="insufficient_scope", /);
   });
 
-  test("about a person who is gone is a 404, and their tokens are refreshed no more", async () => {
+  test("sends 404 for a deleted user, whose tokens cannot be refreshed either", async () => {
     const provider = await start();
     const { access_token, refresh_token } = await newTokens(provider);
-    provider.removeUser(PERSON);
+    provider.removeUser(USER);
     expect(await bare(await userInfo(provider, access_token))).toEqual([404, '{"error":"user_not_found"}']);
     expect((await refresh(provider, refresh_token)).status).toBe(400);
   });
 });
 
-describe("revocation", () => {
-  test("of a refresh token has an empty answer and takes the access token along", async () => {
+describe("a revocation", () => {
+  test("of a refresh token gets an empty response, and revokes the access token too", async () => {
     const provider = await start();
     const { access_token, refresh_token } = await newTokens(provider);
-    const answer = await post(provider, "/oauth2/revoke", { ...CREDENTIALS, token: refresh_token });
-    expect([answer.status, await answer.text()]).toEqual([200, ""]);
+    const response = await post(provider, "/oauth2/revoke", { ...CREDENTIALS, token: refresh_token });
+    expect([response.status, await response.text()]).toEqual([200, ""]);
     expect((await refresh(provider, refresh_token)).status).toBe(400);
     expect((await userInfo(provider, access_token)).status).toBe(401);
   });
 
-  test("of an access token leaves the refresh token", async () => {
+  test("of an access token does not revoke the refresh token", async () => {
     const provider = await start();
     const { access_token, refresh_token } = await newTokens(provider);
     await post(provider, "/oauth2/revoke", { ...CREDENTIALS, token: access_token });
@@ -692,12 +702,12 @@ describe("revocation", () => {
     expect((await refresh(provider, refresh_token)).status).toBe(200);
   });
 
-  test.each(["unknown", "un.kno.wn"])("of a token that nobody knows (%s) is a success", async (token) => {
-    const answer = await post(await start(), "/oauth2/revoke", { ...CREDENTIALS, token });
-    expect([answer.status, await answer.text()]).toEqual([200, ""]);
+  test.each(["unknown", "un.kno.wn"])("of an unknown token (%s) succeeds", async (token) => {
+    const response = await post(await start(), "/oauth2/revoke", { ...CREDENTIALS, token });
+    expect([response.status, await response.text()]).toEqual([200, ""]);
   });
 
-  test("by another client, with a wrong secret or by a stranger is refused", async () => {
+  test("is rejected for another client, for a wrong secret and for an unknown client", async () => {
     const provider = await start({ moreClients: [OTHER] });
     const { access_token, refresh_token } = await newTokens(provider);
     for (const [credentials, body] of [
@@ -706,32 +716,32 @@ describe("revocation", () => {
       [{ client_id: "stranger" }, ""],
     ] as const) {
       for (const token of [refresh_token, access_token]) {
-        const answer = await post(provider, "/oauth2/revoke", { ...credentials, token });
-        expect([answer.status, await answer.text()]).toEqual([401, body]);
+        const response = await post(provider, "/oauth2/revoke", { ...credentials, token });
+        expect([response.status, await response.text()]).toEqual([401, body]);
       }
     }
     expect((await userInfo(provider, access_token)).status).toBe(200);
   });
 });
 
-describe("logout", () => {
+describe("a logout", () => {
   const logout = (provider: LocalProvider, params: Record<string, string>) =>
     new Browser().visit(`${provider.issuer}/logout?${new URLSearchParams(params)}`);
 
-  test("leads to the registered address, with the state", async () => {
-    const answer = await logout(await start(), {
+  test("leads to the registered URL, with the state", async () => {
+    const response = await logout(await start(), {
       client_id: "demo-app",
-      logout_redirect_uri: BYE,
+      logout_redirect_uri: LOGGED_OUT,
       state: "s t",
     });
-    expect(answer.status).toBe(302);
-    expect(location(answer).href).toBe(`${BYE}?state=s+t`);
+    expect(response.status).toBe(302);
+    expect(location(response).href).toBe(`${LOGGED_OUT}?state=s+t`);
   });
 
-  test("needs no address where only one is registered", async () => {
-    const answer = await logout(await start(), { client_id: "demo-app" });
-    expect([answer.status, answer.headers.get("location")]).toEqual([302, BYE]);
-    const two = await start({ logoutRedirectUris: [BYE, `${BYE}bye`] });
+  test("needs no logout_redirect_uri if one URL is registered", async () => {
+    const response = await logout(await start(), { client_id: "demo-app" });
+    expect([response.status, response.headers.get("location")]).toEqual([302, LOGGED_OUT]);
+    const two = await start({ logoutRedirectUris: [LOGGED_OUT, `${LOGGED_OUT}bye`] });
     expect((await logout(two, { client_id: "demo-app" })).status).toBe(400);
     expect((await logout(await start({ logoutRedirectUris: [] }), { client_id: "demo-app" })).status).toBe(
       400,
@@ -739,23 +749,23 @@ describe("logout", () => {
   });
 
   test.each([
-    ["a missing client_id", { logout_redirect_uri: BYE }],
-    ["an unknown client_id", { client_id: "stranger", logout_redirect_uri: BYE }],
-    ["an unregistered address", { client_id: "demo-app", logout_redirect_uri: `${BYE}elsewhere` }],
-  ])("with %s is a 400 with a description, and the session lives on", async (_what, params) => {
+    ["a missing client_id", { logout_redirect_uri: LOGGED_OUT }],
+    ["an unknown client_id", { client_id: "stranger", logout_redirect_uri: LOGGED_OUT }],
+    ["an unregistered URL", { client_id: "demo-app", logout_redirect_uri: `${LOGGED_OUT}elsewhere` }],
+  ])("with %s gets 400 with a description, and the session does not end", async (_case, params) => {
     const provider = await start();
     const browser = new Browser();
     await browser.login(provider);
-    const answer = await browser.visit(
+    const response = await browser.visit(
       `${provider.issuer}/logout?${new URLSearchParams(params as Record<string, string>)}`,
     );
-    expect(answer.status).toBe(400);
-    expect(answer.headers.get("content-type")).toContain("application/json");
-    expect(await answer.json()).toMatchObject({ error_description: expect.any(String) });
+    expect(response.status).toBe(400);
+    expect(response.headers.get("content-type")).toContain("application/json");
+    expect(await response.json()).toMatchObject({ error_description: expect.any(String) });
     expect(location(await browser.visit(authorizeUrl(provider))).searchParams.has("code")).toBe(true);
   });
 
-  test("does not touch the tokens", async () => {
+  test("does not revoke the tokens", async () => {
     const provider = await start();
     const browser = new Browser();
     const { access_token, refresh_token } = await tokensOf(
@@ -767,8 +777,8 @@ describe("logout", () => {
   });
 });
 
-describe("misbehaviour", () => {
-  test("the next answers at a path can be anything, and the request can still be read", async () => {
+describe("a requested fault", () => {
+  test("answerNext() replaces responses, and its responder can read the request", async () => {
     const provider = await start();
     const bodies: string[] = [];
     provider.answerNext(
@@ -789,23 +799,23 @@ describe("misbehaviour", () => {
     expect(bodies[0]).toContain(`code=${code}`);
   });
 
-  test("the next ID token can lie about its claims and its header, once", async () => {
+  test("nextIdToken() changes the claims and the header of one ID token", async () => {
     const provider = await start();
     provider.nextIdToken({
       claims: { aud: "another", azp: undefined },
       header: { kid: "unknown", alg: "HS256" },
     });
     const { id_token } = await newTokens(provider);
-    expect(decodeJwt(id_token)).toMatchObject({ aud: "another", sub: PERSON });
+    expect(decodeJwt(id_token)).toMatchObject({ aud: "another", sub: USER });
     expect(decodeJwt(id_token)).not.toHaveProperty("azp");
     expect(decodeProtectedHeader(id_token)).toEqual({ kid: "unknown", alg: "HS256" });
-    const honest = await newTokens(provider);
+    const unchanged = await newTokens(provider);
     await expect(
-      jwtVerify(honest.id_token, await keySet(provider), { audience: "demo-app" }),
+      jwtVerify(unchanged.id_token, await keySet(provider), { audience: "demo-app" }),
     ).resolves.toBeDefined();
   });
 
-  test("a lie is still well signed, a stranger's token is not, and nobody's is not signed", async () => {
+  test("signedBy selects the provider's key, an unknown key, or no signature", async () => {
     const provider = await start();
     const set = await keySet(provider);
     provider.nextIdToken({ claims: { aud: "another" } });
@@ -820,28 +830,28 @@ describe("misbehaviour", () => {
     expect(id_token.endsWith(".")).toBe(true);
   });
 
-  test("the next good token answer can lack members or have others", async () => {
+  test("nextTokenResponse() changes the members of the next successful token response", async () => {
     const provider = await start();
     provider.nextTokenResponse({ refresh_token: undefined, token_type: "MAC", expires_in: "300" });
-    await exchange(provider, "wrong"); // a bad answer leaves the lie for later
-    const lie = await newTokens(provider);
-    expect(lie).toMatchObject({ token_type: "MAC", expires_in: "300" });
-    expect(lie).not.toHaveProperty("refresh_token");
+    await exchange(provider, "wrong"); // An error response is not changed.
+    const changed = await newTokens(provider);
+    expect(changed).toMatchObject({ token_type: "MAC", expires_in: "300" });
+    expect(changed).not.toHaveProperty("refresh_token");
     expect(await newTokens(provider)).toMatchObject({ token_type: "Bearer", expires_in: 300 });
   });
 
-  test("the next good token answer can be written by the test, body and headers", async () => {
+  test("writeNextTokenResponse() replaces body and headers of the next token response", async () => {
     const provider = await start();
     provider.writeNextTokenResponse((json) => ({
       body: json.toUpperCase(),
       headers: { "content-type": "text/plain" },
     }));
-    const answer = await exchange(provider, await newCode(provider));
-    expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/plain"]);
-    expect(await answer.text()).toContain('"TOKEN_TYPE":"BEARER"');
+    const response = await exchange(provider, await newCode(provider));
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/plain"]);
+    expect(await response.text()).toContain('"TOKEN_TYPE":"BEARER"');
   });
 
-  test("the next ID token can be forged as a whole, with the portal's own signature", async () => {
+  test("forge returns a whole ID token, which the provider can sign", async () => {
     const provider = await start();
     provider.nextIdToken({
       claims: { aud: "another" },
@@ -854,7 +864,7 @@ describe("misbehaviour", () => {
     expect(payload).toMatchObject({ aud: "another", forged: true });
   });
 
-  test("its tokens tell the time of a clock that is wrong, until it behaves again", async () => {
+  test("setClock() changes the times in tokens, and clearFaults() removes all faults", async () => {
     const provider = await start();
     const now = Math.floor(Date.now() / 1000);
     provider.setClock(5000);
@@ -874,23 +884,23 @@ describe("misbehaviour", () => {
     expect(await discovered.json()).toMatchObject({ issuer: provider.issuer });
   });
 
-  test("it knows every token that it has given", async () => {
+  test("issued lists all tokens", async () => {
     const provider = await start();
     const { access_token, refresh_token, id_token } = await newTokens(provider);
     expect(provider.issued).toEqual([access_token, id_token, refresh_token]);
   });
 
-  test("the portal signs whatever it is asked to", async () => {
+  test("signJwt() signs any claims", async () => {
     const provider = await start();
     const { payload, protectedHeader } = await jwtVerify(
-      provider.signJwt({ sub: PERSON, events: {} }, { typ: "logout+jwt" }),
+      provider.signJwt({ sub: USER, events: {} }, { typ: "logout+jwt" }),
       await keySet(provider),
     );
-    expect(payload).toEqual({ sub: PERSON, events: {} });
+    expect(payload).toEqual({ sub: USER, events: {} });
     expect(protectedHeader.typ).toBe("logout+jwt");
   });
 
-  test("a portal that is down refuses connections and cuts those it has; up again it knows everything", async () => {
+  test("goDown() closes and refuses connections, and comeUp() keeps all tokens", async () => {
     const provider = await start();
     const { refresh_token } = await newTokens(provider);
     provider.answerNext("/slow", () => provider.goDown());
@@ -902,21 +912,21 @@ describe("misbehaviour", () => {
     expect((await refresh(provider, refresh_token)).status).toBe(200);
   });
 
-  test("a port in use is refused with the original error", async () => {
+  test("a port in use leads to EADDRINUSE", async () => {
     const { issuer } = await start();
     const port = Number(new URL(issuer).port);
     await expect(startLocalProvider({ ...CLIENT, port })).rejects.toMatchObject({ code: "EADDRINUSE" });
   });
 
-  test("clients with the same id are refused, and the port is free again", async () => {
+  test("clients with the same ID are rejected, and the port is free again", async () => {
     const { issuer } = await start();
-    await portals.pop()?.close();
+    await providers.pop()?.close();
     const port = Number(new URL(issuer).port);
     await expect(startLocalProvider({ ...CLIENT, port, moreClients: [CLIENT] })).rejects.toThrow();
     await expect(start({ port })).resolves.toMatchObject({ issuer });
   });
 
-  test("a closed portal has given its port back", async () => {
+  test("close() frees the port, and can be called twice", async () => {
     const provider = await startLocalProvider(CLIENT);
     await newTokens(provider);
     await provider.close();
@@ -930,7 +940,7 @@ describe("misbehaviour", () => {
 });
 
 describe("requests", () => {
-  test("are all recorded, with method, path, url, headers and body", async () => {
+  test("are recorded with method, path, URL, headers and body", async () => {
     const provider = await start();
     await post(provider, "/oauth2/token?x=1", { grant_type: "nonsense" }, { "x-mark": "yes" });
     await fetch(`${provider.issuer}/nowhere`);
@@ -946,17 +956,17 @@ describe("requests", () => {
     ]);
   });
 
-  test("to an unknown address get a 404, and one that is too large a 413", async () => {
+  test("get 404 at an unknown path, and 413 if they are too large", async () => {
     const provider = await start();
     expect((await fetch(`${provider.issuer}/nowhere`)).status).toBe(404);
     expect((await post(provider, "/oauth2/token", { code: "x".repeat(5_000_000) })).status).toBe(413);
   });
 });
 
-describe("another, standard provider", () => {
+describe('a provider with document: "full"', () => {
   const full = (options: Partial<LocalProviderOptions> = {}) => start({ document: "full", ...options });
 
-  test("announces all of its endpoints, and its keys have alg and use", async () => {
+  test("lists all endpoints in the discovery document, and its keys have alg and use", async () => {
     const provider = await full();
     const { issuer } = provider;
     expect(await getJson(provider, DISCOVERY)).toMatchObject({
@@ -972,7 +982,7 @@ describe("another, standard provider", () => {
     expect(await getJson(provider, "/oauth2/jwks")).toMatchObject({ keys: [{ alg: "RS256", use: "sig" }] });
   });
 
-  test("says iss in good and bad authorization answers", async () => {
+  test("sends iss in successful authorization responses and in error responses", async () => {
     const provider = await full();
     const browser = new Browser();
     const page = location(await browser.visit(authorizeUrl(provider)), provider.issuer);
@@ -980,7 +990,7 @@ describe("another, standard provider", () => {
     expect((await browser.login(provider)).searchParams.get("iss")).toBe(provider.issuer);
   });
 
-  test("can post its authorization answer", async () => {
+  test("supports response_mode=form_post", async () => {
     const provider = await full();
     const browser = new Browser();
     await browser.login(provider);
@@ -989,7 +999,7 @@ describe("another, standard provider", () => {
     expect(await page.text()).toContain(`<form method="post" action="${CALLBACK}">`);
   });
 
-  test("puts at_hash, auth_time and sid into the ID token, at a refresh as well", async () => {
+  test("adds at_hash, auth_time and sid to the ID token, also at a refresh", async () => {
     const provider = await full();
     const { id_token, access_token, refresh_token } = await newTokens(provider, { nonce: "n" });
     const half = createHash("sha256").update(access_token).digest().subarray(0, 16).toString("base64url");
@@ -1005,7 +1015,7 @@ describe("another, standard provider", () => {
     expect(refreshed["at_hash"]).not.toBe(half);
   });
 
-  test("describes its errors", async () => {
+  test("describes errors", async () => {
     const provider = await full();
     const unknown = await exchange(provider, "any", { client_id: "stranger" });
     expect([unknown.status, await unknown.json()]).toMatchObject([401, { error: "invalid_client" }]);
@@ -1017,35 +1027,36 @@ describe("another, standard provider", () => {
     expect((await userInfo(provider, "wrong")).headers.get("www-authenticate")).toContain("invalid_token");
   });
 
-  test("logs out with the newest ID token as a hint, even when that has expired, but not with an older one", async () => {
+  test("accepts the newest ID token as a logout hint, also if it has expired, but no older one", async () => {
     const provider = await full();
     const browser = new Browser();
     const first = await tokensOf(exchange(provider, await newCode(provider, {}, browser)));
     const second = await tokensOf(refresh(provider, first.refresh_token));
+    const query = { post_logout_redirect_uri: LOGGED_OUT, state: "s" };
     const url = (id_token_hint: string) =>
-      `${provider.issuer}/logout?${new URLSearchParams({ id_token_hint, post_logout_redirect_uri: BYE, state: "s" })}`;
+      `${provider.issuer}/logout?${new URLSearchParams({ ...query, id_token_hint })}`;
     expect((await browser.visit(url(first.id_token))).status).toBe(400);
     expect((await browser.visit(url("nonsense"))).status).toBe(400);
     advanceDate(3_600_000);
-    const answer = await browser.visit(url(second.id_token));
-    expect([answer.status, answer.headers.get("location")]).toEqual([302, `${BYE}?state=s`]);
+    const response = await browser.visit(url(second.id_token));
+    expect([response.status, response.headers.get("location")]).toEqual([302, `${LOGGED_OUT}?state=s`]);
     expect(location(await browser.visit(authorizeUrl(provider)), provider.issuer).pathname).toBe(
       "/portal/login",
     );
   });
 
-  test("logs out with the client_id alone, and nowhere else than to a registered address", async () => {
+  test("accepts a logout with client_id only, and redirects to registered URLs only", async () => {
     const provider = await full();
     const visit = (query: string) => new Browser().visit(`${provider.issuer}/logout?${query}`);
-    expect((await visit(`client_id=demo-app&post_logout_redirect_uri=${BYE}`)).status).toBe(302);
-    expect((await visit(`client_id=demo-app&post_logout_redirect_uri=${BYE}evil`)).status).toBe(400);
-    expect((await visit(`post_logout_redirect_uri=${BYE}`)).status).toBe(400);
+    expect((await visit(`client_id=demo-app&post_logout_redirect_uri=${LOGGED_OUT}`)).status).toBe(302);
+    expect((await visit(`client_id=demo-app&post_logout_redirect_uri=${LOGGED_OUT}evil`)).status).toBe(400);
+    expect((await visit(`post_logout_redirect_uri=${LOGGED_OUT}`)).status).toBe(400);
     expect((await visit("client_id=stranger")).status).toBe(400);
-    const farewell = await visit("");
-    expect([farewell.status, await farewell.text()]).toEqual([200, expect.stringContaining("logged out")]);
+    const page = await visit("");
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("signed out")]);
   });
 });
 
-test("nothing of all this was printed on the console", () => {
+test("no test has printed anything on the console", () => {
   for (const spy of printed) expect(spy.mock.calls).toEqual([]);
 });

@@ -10,25 +10,25 @@ import { cookiesFor, fakeClock, loginAs } from "../../lib/testing/index.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { serve } from "../support/serve.js";
 
-/** A portal that nobody can reach: no test here needs one. */
+/** The provider is unreachable, because no test of this file needs it. */
 const OPTIONS: PortalAuthOptions = {
-  issuer: "https://portal.invalid",
+  issuer: "https://provider.invalid",
   clientId: "app",
   clientSecret: "the-client-secret-of-the-app",
   redirectUri: "http://127.0.0.1:3000/callback",
   secret: "0123456789abcdef0123456789abcdef",
 };
 
-interface Given {
+interface AppOptions {
   options?: PortalAuthOptions;
   mount?: string;
-  make?: () => Express;
+  createExpress?: () => Express;
   before?: (app: Express) => void;
 }
 
-function createApp({ options = {}, mount = "/", make = express, before }: Given = {}): Express {
+function createApp({ options = {}, mount = "/", createExpress = express, before }: AppOptions = {}): Express {
   vi.spyOn(console, "warn").mockImplementation(() => {});
-  const app = make();
+  const app = createExpress();
   before?.(app);
   app.use(mount, portalAuth({ ...OPTIONS, ...options }));
   app.get(`${mount === "/" ? "" : mount}/account`, requireAuth(), async (req, res) => {
@@ -44,9 +44,9 @@ function createApp({ options = {}, mount = "/", make = express, before }: Given 
 
 const AMARA = { sub: "amara", name: "Amara Okafor" };
 
-test.each<[string, Given]>([
+test.each<[string, AppOptions]>([
   ["an app with Express 5", {}],
-  ["an app with Express 4", { make: express4 as unknown as typeof express }],
+  ["an app with Express 4", { createExpress: express4 as unknown as typeof express }],
   ["an app behind https", { options: { redirectUri: "https://app.example/callback" } }],
   [
     "an app below a path",
@@ -60,7 +60,7 @@ test.each<[string, Given]>([
     "an app below a path, behind a proxy that removes another",
     { mount: "/shop", options: { redirectUri: "https://app.example/a/shop/callback" } },
   ],
-  ["tokens sealed at rest", { options: { tokenEncryptionKey: "k".repeat(40) } }],
+  ["encrypted tokens", { options: { tokenEncryptionKey: "k".repeat(40) } }],
   ["a SameSite=Strict session", { options: { sameSite: "strict" } }],
   [
     "the app's own session",
@@ -74,61 +74,64 @@ test.each<[string, Given]>([
         app.use(session({ secret: "s", resave: false, saveUninitialized: false, cookie: { secure: true } })),
     },
   ],
-])("supertest is logged in with the header: %s", async (_what, given) => {
-  const app = createApp(given);
+])("supertest is signed in with the cookie header: %s", async (_case, options) => {
+  const app = createApp(options);
   const cookie = await loginAs(app, AMARA);
-  const page = `${given.mount === undefined ? "" : given.mount}/account`;
-  const answer = await request(app).get(page).set("Cookie", cookie).set("X-Forwarded-Proto", "https");
-  expect([answer.status, answer.body.claims]).toEqual([200, AMARA]);
-  expect(answer.body.tokens).toMatchObject({ access_token: "test-access-token", token_type: "bearer" });
+  const page = `${options.mount ?? ""}/account`;
+  const response = await request(app).get(page).set("Cookie", cookie).set("X-Forwarded-Proto", "https");
+  expect([response.status, response.body.claims]).toEqual([200, AMARA]);
+  expect(response.body.tokens).toMatchObject({ access_token: "test-access-token", token_type: "bearer" });
   expect((await request(app).get(page)).status).toBe(401);
 });
 
-test("fetch is logged in with it, as another person each time", async () => {
+test("fetch is signed in with the cookie header, as another user each time", async () => {
   const app = createApp();
   const url = await serve(app);
   const subs = await Promise.all(
     ["amara", "jonas"].map(async (sub) => {
       const cookie = await loginAs(app, { sub });
-      const answer = await fetch(`${url}/account`, { headers: { cookie } });
-      return ((await answer.json()) as { claims: { sub: string } }).claims.sub;
+      const response = await fetch(`${url}/account`, { headers: { cookie } });
+      return ((await response.json()) as { claims: { sub: string } }).claims.sub;
     }),
   );
   expect(subs).toEqual(["amara", "jonas"]);
 });
 
-test.skipIf(noChromium)(`a browser is logged in with it${noChromium && ` (${noChromium})`}`, async () => {
-  const app = createApp();
-  const url = await serve(app);
-  const browser = await launchChromium();
-  onTestFinished(() => browser.close());
-  const context = await browser.newContext();
-  await context.addCookies(cookiesFor(await loginAs(app, AMARA), url));
-  const page = await context.newPage();
-  await page.goto(`${url}/account`);
-  expect(await page.locator("body").textContent()).toContain("Amara Okafor");
-});
+test.skipIf(noChromium)(
+  `a browser is signed in with the cookies of cookiesFor()${noChromium && ` (${noChromium})`}`,
+  async () => {
+    const app = createApp();
+    const url = await serve(app);
+    const browser = await launchChromium();
+    onTestFinished(() => browser.close());
+    const context = await browser.newContext();
+    await context.addCookies(cookiesFor(await loginAs(app, AMARA), url));
+    const page = await context.newPage();
+    await page.goto(`${url}/account`);
+    expect(await page.locator("body").textContent()).toContain("Amara Okafor");
+  },
+);
 
-test("tokens are those that are given, and end by the clock", async () => {
+test("the session has the tokens of the test, which expire by the clock", async () => {
   const clock = fakeClock();
   const app = createApp({ options: { clock } });
   const expires_at = clock() / 1000 + 60;
   const cookie = await loginAs(app, AMARA, { access_token: "mine", scope: "openid", expires_at });
-  const ask = (path: string) => request(app).get(path).set("Cookie", cookie);
-  expect((await ask("/account")).body.tokens).toEqual({
+  const send = (path: string) => request(app).get(path).set("Cookie", cookie);
+  expect((await send("/account")).body.tokens).toEqual({
     access_token: "mine",
     token_type: "bearer",
     scope: "openid",
     expires_at,
   });
   clock.advance(59);
-  expect((await ask("/fresh")).status).toBe(200);
+  expect((await send("/fresh")).status).toBe(200);
   clock.advance(1);
-  expect((await ask("/fresh")).status).toBe(401); // there is no refresh token
-  expect((await ask("/account")).status).toBe(200);
+  expect((await send("/fresh")).status).toBe(401); // There is no refresh token.
+  expect((await send("/account")).status).toBe(200);
 });
 
-test("without tokens they end in an hour, by the app's own clock", async () => {
+test("the default access token expires in an hour, by the app's own clock", async () => {
   const clock = fakeClock(new Date("2020-01-01T00:00:00Z"));
   const app = createApp({ options: { clock } });
   const cookie = await loginAs(app, AMARA);
@@ -138,7 +141,7 @@ test("without tokens they end in an hour, by the app's own clock", async () => {
   expect(await status()).toBe(401);
 });
 
-test("the session holds what the onLogin hook would have put there", async () => {
+test("the session contains the content of the option session", async () => {
   const app = createApp();
   app.get("/orders", requireAuth(), (req, res) => void res.json(Object(req.session).userId));
   const session = { userId: "7" } as object;
@@ -146,7 +149,7 @@ test("the session holds what the onLogin hook would have put there", async () =>
   expect((await request(app).get("/orders").set("Cookie", cookie)).body).toBe("7");
 });
 
-test("a session ends by the clock: after a day without a request, and after a week in any case", async () => {
+test("a session ends by the clock: a day after the last request, or after a week", async () => {
   const clock = fakeClock(new Date("2030-01-01T00:00:00.700Z"));
   expect(clock()).toBe(Date.UTC(2030, 0, 1));
   const app = createApp({ options: { clock } });
@@ -160,8 +163,8 @@ test("a session ends by the clock: after a day without a request, and after a we
   expect(await status()).toBe(401);
 });
 
-describe("of several portalAuth()", () => {
-  test("the one whose callback it is takes the login", async () => {
+describe("with several portalAuth()", () => {
+  test("the callback path or the name selects the one that creates the session", async () => {
     vi.spyOn(console, "warn").mockImplementation(() => {});
     const app = express();
     app.use(
@@ -187,11 +190,11 @@ describe("of several portalAuth()", () => {
     const byName = await loginAs(app, { sub: "kim" }, {}, { portal: "staff" });
     expect((await request(app).get("/who").set("Cookie", byName)).body).toEqual({ two: "kim" });
     await expect(loginAs(app, { sub: "kim" }, {}, { portal: "stuff" })).rejects.toThrow(
-      "its name with { portal }",
+      "the name of the portalAuth() with { portal }",
     );
   });
 
-  test("the one that a host chooses takes it", async () => {
+  test("the host selects the one that creates the session", async () => {
     vi.spyOn(console, "warn").mockImplementation(() => {});
     const tenants = new Map(
       ["a.example", "b.example"].map((host) => [
@@ -208,67 +211,67 @@ describe("of several portalAuth()", () => {
   });
 });
 
-test("whoever else finds the port of its request gets no login", async () => {
+test("another client of the temporary port gets no login", async () => {
   const app = express();
-  const strangers: Promise<unknown>[] = [];
+  const others: Promise<unknown>[] = [];
   app.use((req, _res, next) => {
     const { localPort } = req.socket;
-    strangers.push(
+    others.push(
       fetch(`http://127.0.0.1:${localPort}/callback`).then(
         ({ status }) => status,
-        () => "cut off",
+        () => "closed",
       ),
     );
-    Promise.all(strangers).then(() => next(), next);
+    Promise.all(others).then(() => next(), next);
   });
   app.use(createApp());
   await loginAs(app, AMARA);
-  expect(await Promise.all(strangers)).toEqual(["cut off"]);
+  expect(await Promise.all(others)).toEqual(["closed"]);
 });
 
-describe("what cannot be is told", () => {
-  test.each([[{}], [{ sub: "" }], [undefined]])("claims without a sub: %j", async (claims) => {
+describe("loginAs rejects", () => {
+  test.each([[{}], [{ sub: "" }], [undefined]])("claims without sub: %j", async (claims) => {
     await expect(loginAs(createApp(), claims as never)).rejects.toThrow(TypeError);
   });
 
   test.each([["http://127.0.0.1:3000"], [createServer()], [undefined]])(
-    "an app that is none: %s",
+    "an app that is not a function: %s",
     async (app) => {
-      await expect(loginAs(app as never, AMARA)).rejects.toThrow("loginAs: give the app itself");
+      await expect(loginAs(app as never, AMARA)).rejects.toThrow("loginAs: pass the app itself");
     },
   );
 
-  test.each(["id", "cookie", "portal"])("a key of the session that is taken: %s", async (key) => {
+  test.each(["id", "cookie", "portal"])("a reserved key of the session: %s", async (key) => {
     const session = { [key]: "x" } as object;
     await expect(loginAs(createApp(), AMARA, {}, { session })).rejects.toThrow(
       `the session's key ${key} belongs to`,
     );
   });
 
-  test("an app in which no portalAuth() takes it, with what was tried", async () => {
+  test("an app without a portalAuth(), and reports what it has tried", async () => {
     createApp();
     const app = express();
     await expect(loginAs(app, AMARA)).rejects.toThrow(
-      /no portalAuth\(\) of this app .*\/callback answered 404.*\{ path \}/,
+      /no portalAuth\(\) of this app .*\/callback returned 404.*\{ path \}/,
     );
   });
 
-  test("a store that fails", async () => {
+  test("a login that the store cannot save", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     const store = createMemoryStore();
     vi.spyOn(store, "createEntry").mockRejectedValue(new Error("full"));
     await expect(
       loginAs(createApp({ options: { store } }), AMARA, {}, { path: "/callback" }),
-    ).rejects.toThrow("/callback answered 503");
+    ).rejects.toThrow("/callback returned 503");
   });
 });
 
-test("nobody can do it from outside: a request of the same shape is a callback like any other", async () => {
+test("a request from the network with the same path and headers creates no session", async () => {
   vi.spyOn(console, "warn").mockImplementation(() => {});
   const app = createApp();
   await loginAs(app, AMARA);
-  const answer = await request(app).get("/callback").set("accept", "*/*");
-  expect([answer.status, answer.headers["set-cookie"], answer.body.code]).toEqual([
+  const response = await request(app).get("/callback").set("accept", "*/*");
+  expect([response.status, response.headers["set-cookie"], response.body.code]).toEqual([
     400,
     undefined,
     "callback_invalid",

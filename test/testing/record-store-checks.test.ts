@@ -4,12 +4,12 @@ import { recordStoreChecks } from "../../lib/testing/index.js";
 import { BROKEN, type Break } from "./broken-adapters.js";
 import { OpenRecords } from "./open-records.js";
 
-/** The checks of two adapters that are broken in the same way, over the same records. */
-function checksOf(breakIt: Break) {
+/** Returns the checks for two adapters that are broken in the same way and share their records. */
+function createChecks(breakAdapter: Break) {
   const records = new OpenRecords();
   let created = 0;
   const createAdapter = () => {
-    const { index, ...broken } = breakIt(records, created);
+    const { index, ...broken } = breakAdapter(records, created);
     created += 1;
     const bound = Object.fromEntries(
       (["read", "create", "replace", "touch", "remove"] as const).map((name) => [
@@ -25,29 +25,29 @@ function checksOf(breakIt: Break) {
   return recordStoreChecks(createAdapter, { letPass });
 }
 
-const checks = checksOf(() => ({}));
+const checks = createChecks(() => ({}));
 
 test.each(checks)("a correct adapter passes: $name", ({ run }) => run());
 
-test("there is a broken adapter for each check, and each check has a name of its own", () => {
+test("there is a broken adapter for each check, and all names differ", () => {
   expect(checks.map(({ name }) => name).sort()).toEqual(Object.keys(BROKEN).sort());
 });
 
 test.each(Object.entries(BROKEN))(
-  "an adapter that fails it is reported: %s",
-  async (name, [did, breakIt]) => {
+  "a broken adapter fails the check: %s",
+  async (name, [expectedText, breakAdapter]) => {
     if (name.includes("does not read") || name.includes("shorter life that")) skipThreeSeconds();
-    const check = checksOf(breakIt).find((one) => one.name === name);
-    const error = await check?.run().catch((failed: unknown) => failed);
+    const check = createChecks(breakAdapter).find((candidate) => candidate.name === name);
+    const error = await check?.run().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(Error);
     const { message } = error as Error;
-    expect(message).toContain(did);
+    expect(message).toContain(expectedText);
     expect(message).toMatch(/^.+\.\nIt must .+\.\nIf it does not, .+\.$/);
     expect(message.length).toBeLessThan(1000);
   },
 );
 
-/** The limit of three seconds passes at the second look. */
+/** Lets the time limit of 3 s pass at the second read of the clock. */
 function skipThreeSeconds(): void {
   let now = performance.now();
   vi.spyOn(performance, "now").mockImplementation(() => {
@@ -58,17 +58,17 @@ function skipThreeSeconds(): void {
 
 test("the error of an adapter is the cause", async () => {
   const cause = new Error("the database is down");
-  const fails = async () => {
+  const fail = async () => {
     throw cause;
   };
-  const [, check] = checksOf(() => ({ create: fails }));
+  const [, check] = createChecks(() => ({ create: fail }));
   await expect(check?.run()).rejects.toMatchObject({
     message: expect.stringContaining("The adapter rejected, or threw: Error: the database is down."),
     cause,
   });
 });
 
-test("two adapters are created, when the first check runs", async () => {
+test("the first check creates two adapters", async () => {
   const createAdapter = vi.fn(() => new OpenRecords());
   const [first, second] = recordStoreChecks(createAdapter);
   expect(createAdapter).not.toHaveBeenCalled();
@@ -77,11 +77,11 @@ test("two adapters are created, when the first check runs", async () => {
   expect(createAdapter).toHaveBeenCalledTimes(2);
 });
 
-test("the null of a database counts as undefined", async () => {
+test("an adapter may return null in place of undefined", async () => {
   const orNull = <T>(value: T | undefined) => (value ?? null) as T | undefined;
-  const nulls = checksOf((records) => ({
+  const nullChecks = createChecks((records) => ({
     read: async (key) => orNull(await records.read(key)),
     remove: async (key, version) => orNull(await records.remove(key, version)),
   }));
-  for (const { run } of nulls) await run();
+  for (const { run } of nullChecks) await run();
 });

@@ -5,10 +5,10 @@ import { fakeClock, startTestProvider, type TestProviderOptions } from "../../li
 import { Browser } from "../support/browser.js";
 import { serve } from "../support/serve.js";
 
-/** As a user's own test would set it up: the portal without an option, the app on whichever port. */
-async function start(portalOptions: TestProviderOptions = {}, options: PortalAuthOptions = {}) {
+/** Starts a test provider and an app on a free port, like a test of an application. */
+async function start(providerOptions: TestProviderOptions = {}, options: PortalAuthOptions = {}) {
   for (const level of ["warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
-  const provider = await startTestProvider(portalOptions);
+  const provider = await startTestProvider(providerOptions);
   onTestFinished(() => provider.close());
   const app = express();
   const url = await serve(app);
@@ -23,15 +23,15 @@ async function start(portalOptions: TestProviderOptions = {}, options: PortalAut
   );
   app.use(portalErrors());
   const ask = async (path: string, cookie: string) => {
-    const answer = await fetch(url + path, { headers: { cookie } });
-    const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
-    return { status: answer.status, body };
+    const response = await fetch(url + path, { headers: { cookie } });
+    const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
+    return { status: response.status, body };
   };
-  return { portal: provider, url, ask };
+  return { provider, url, ask };
 }
 
-test("needs no option: an app on any port logs in, without a browser", async () => {
-  const { portal: provider, url, ask } = await start();
+test("without options, an app on any port can sign in without a browser", async () => {
+  const { provider, url, ask } = await start();
   const { cookie, location, status, body } = await provider.signIn(`${url}/account`);
   expect([status, location]).toEqual([200, `${url}/account`]);
   expect(JSON.parse(body)).toMatchObject({ sub: "lin-xiaoyu" });
@@ -41,22 +41,22 @@ test("needs no option: an app on any port logs in, without a browser", async () 
   ).toBe("jonas-weber");
 });
 
-test("refuses an option that does not exist, which it would ignore", async () => {
+test("an unknown option is rejected", async () => {
   const misspelt = { accessTokenLifetime: 5 } as TestProviderOptions;
   await expect(startTestProvider(misspelt)).rejects.toThrow(
     "startTestProvider: there is no option accessTokenLifetime",
   );
 });
 
-test("signs in nobody whom it does not know, and says whom it does", async () => {
-  const { portal: provider, url } = await start();
-  await expect(provider.signIn(`${url}/account`, "nobody")).rejects.toThrow(
-    "the portal knows no nobody, but lin-xiaoyu, ",
+test("signIn() rejects an unknown user, and lists the known users", async () => {
+  const { provider, url } = await start();
+  await expect(provider.signIn(`${url}/account`, "unknown-user")).rejects.toThrow(
+    "the test provider has no user unknown-user. Its users are: lin-xiaoyu, ",
   );
 });
 
-test("tells its people, its options as variables, and what it was asked", async () => {
-  const { portal: provider, url } = await start({ users: [{ sub: "ada", name: "Ada" }], clientId: "mine" });
+test("the option users sets the users, env contains the settings, and requests are recorded", async () => {
+  const { provider, url } = await start({ users: [{ sub: "ada", name: "Ada" }], clientId: "mine" });
   expect(provider.env).toEqual({
     PORTAL_ISSUER: provider.issuer,
     PORTAL_PROFILE: "tencent-ciam",
@@ -67,45 +67,45 @@ test("tells its people, its options as variables, and what it was asked", async 
   expect(provider.requests.filter(({ path }) => path === "/oauth2/token")).toHaveLength(1);
 });
 
-test("as any other provider, with all that it announces", async () => {
-  const { portal: provider, url } = await start({ document: "full" });
+test('an app can sign in at a provider with document: "full"', async () => {
+  const { provider, url } = await start({ document: "full" });
   expect(provider.options.profile).toBe("openid");
   expect((await provider.signIn(`${url}/account`)).status).toBe(200);
 });
 
-test("with redirect addresses that are given takes those alone", async () => {
-  const { portal: provider, url } = await start({ redirectUris: ["http://127.0.0.1:1/callback"] });
+test("with redirectUris, all other redirect URIs are rejected", async () => {
+  const { provider, url } = await start({ redirectUris: ["http://127.0.0.1:1/callback"] });
   const { location, status } = await provider.signIn(`${url}/account`);
   expect([status, location.startsWith(provider.issuer)]).toEqual([400, true]);
 });
 
-test("takes no address beyond loopback for want of a registered one", async () => {
-  const { portal: provider } = await start();
-  const asked = new URL(
+test("without redirectUris, only loopback redirect URIs are accepted", async () => {
+  const { provider } = await start();
+  const url = new URL(
     `${provider.issuer}/oauth2/authorize?client_id=test-app&response_type=code&scope=openid`,
   );
-  for (const [address, status] of [
+  for (const [redirectUri, status] of [
     ["http://localhost:1234/back", 302],
     ["https://app.example/callback", 400],
     ["http://app.example/callback", 400],
     ["http://127.0.0.1.evil.example/callback", 400],
   ] as const) {
-    asked.searchParams.set("redirect_uri", address);
-    expect([address, (await fetch(asked, { redirect: "manual" })).status]).toEqual([address, status]);
+    url.searchParams.set("redirect_uri", redirectUri);
+    expect([redirectUri, (await fetch(url, { redirect: "manual" })).status]).toEqual([redirectUri, status]);
   }
 });
 
-test("a second click that comes when the first has gone on asks again, and is answered with a code as well", async () => {
-  const { portal: provider, url } = await start();
-  const begun = new Browser();
-  const page = await begun.navigate((await begun.navigate(`${url}/login`)).headers.location ?? "");
-  const address = new URL(page.headers.location ?? "", provider.issuer);
+test("a second click on a user, after the login has ended, also leads to a code", async () => {
+  const { provider, url } = await start();
+  const browser = new Browser();
+  const page = await browser.navigate((await browser.navigate(`${url}/login`)).headers.location ?? "");
+  const loginPage = new URL(page.headers.location ?? "", provider.issuer);
   const click = () =>
-    begun.navigate(address, { method: "POST", form: { sub: "jonas-weber" }, site: "same-origin" });
-  const follow = async (answer: Awaited<ReturnType<typeof click>>) => {
-    let { headers } = answer;
+    browser.navigate(loginPage, { method: "POST", form: { sub: "jonas-weber" }, site: "same-origin" });
+  const follow = async (response: Awaited<ReturnType<typeof click>>) => {
+    let { headers } = response;
     while (headers.location?.startsWith("/") || headers.location?.startsWith(provider.issuer))
-      ({ headers } = await begun.navigate(new URL(headers.location, provider.issuer)));
+      ({ headers } = await browser.navigate(new URL(headers.location, provider.issuer)));
     return new URL(headers.location ?? "");
   };
   const first = await follow(await click());
@@ -114,26 +114,26 @@ test("a second click that comes when the first has gone on asks again, and is an
   expect(second.searchParams.get("code")).not.toBe(first.searchParams.get("code"));
 });
 
-describe("misbehaves on request", () => {
+describe("the test provider produces failures", () => {
   test.each([
     ["forgetClient", 500, "client_unknown"],
     ["refuseClient", 400, "client_refused"],
     ["refuseGrant", 400, "code_refused"],
-  ] as const)("%s(), once", async (verb, status, code) => {
-    const told: object[] = [];
+  ] as const)("%s() once", async (method, status, code) => {
+    const logged: object[] = [];
     const logger = {
-      warn: (fields: object) => void told.push(fields),
-      error: (fields: object) => void told.push(fields),
+      warn: (fields: object) => void logged.push(fields),
+      error: (fields: object) => void logged.push(fields),
     };
-    const { portal: provider, url } = await start({}, { logger });
-    provider[verb]();
+    const { provider, url } = await start({}, { logger });
+    provider[method]();
     expect((await provider.signIn(`${url}/account`)).status).toBe(status);
-    expect(told).toContainEqual(expect.objectContaining({ code }));
+    expect(logged).toContainEqual(expect.objectContaining({ code }));
     expect((await provider.signIn(`${url}/account`)).status).toBe(200);
   });
 
-  test("denyLogin(): the person said no", async () => {
-    const { portal: provider, url } = await start();
+  test("denyLogin()", async () => {
+    const { provider, url } = await start();
     provider.denyLogin();
     expect(await provider.signIn(`${url}/account`)).toMatchObject({
       status: 403,
@@ -142,8 +142,8 @@ describe("misbehaves on request", () => {
     expect((await provider.signIn(`${url}/account`)).status).toBe(200);
   });
 
-  test("slowDown(): at a path, or everywhere, until it is told to behave", async () => {
-    const { portal: provider, url } = await start({}, { httpTimeout: 0.2 });
+  test("slowDown() at one path or at all paths, until clearFaults()", async () => {
+    const { provider, url } = await start({}, { httpTimeout: 0.2 });
     provider.slowDown(5000, "/oauth2/token");
     expect((await provider.signIn(`${url}/account`)).status).toBe(503);
     provider.clearFaults();
@@ -153,7 +153,7 @@ describe("misbehaves on request", () => {
   });
 
   test("goDown() and comeUp()", async () => {
-    const { portal: provider, url, ask } = await start({}, { clock: fakeClock() });
+    const { provider, url, ask } = await start({}, { clock: fakeClock() });
     const { cookie } = await provider.signIn(`${url}/account`);
     provider.goDown();
     expect((await ask("/account", cookie)).status).toBe(200);
@@ -161,8 +161,8 @@ describe("misbehaves on request", () => {
     expect((await provider.signIn(`${url}/account`)).status).toBe(200);
   });
 
-  test.each([false, true])("rotateKeys(), with the old name: %s", async (keepKid) => {
-    const { portal: provider, url } = await start();
+  test.each([false, true])("rotateKeys(), with the old kid: %s", async (keepKid) => {
+    const { provider, url } = await start();
     await provider.signIn(`${url}/account`);
     const keys = async () =>
       (
@@ -177,9 +177,9 @@ describe("misbehaves on request", () => {
     expect((await provider.signIn(`${url}/account`)).status).toBe(200);
   });
 
-  test("refresh tokens rotate, and one that comes a second time ends all that came of its login", async () => {
+  test("refresh tokens rotate, and a second use of one revokes all tokens of its login", async () => {
     const clock = fakeClock();
-    const { portal: provider, url, ask } = await start({}, { clock });
+    const { provider, url, ask } = await start({}, { clock });
     const { cookie } = await provider.signIn(`${url}/account`);
     const first = (await ask("/fresh", cookie)).body;
     clock.advance(301);
@@ -198,20 +198,20 @@ describe("misbehaves on request", () => {
     });
     expect([reuse.status, await reuse.json()]).toEqual([400, { error: "invalid_grant" }]);
     clock.advance(301);
-    expect((await ask("/fresh", cookie)).status).toBe(401); // the new one went with the old
+    expect((await ask("/fresh", cookie)).status).toBe(401); // The new refresh token is revoked too.
   });
 
-  test("refresh tokens that do not rotate stay the same", async () => {
+  test("rotateRefreshTokens: false", async () => {
     const clock = fakeClock();
-    const { portal: provider, url, ask } = await start({ rotateRefreshTokens: false }, { clock });
+    const { provider, url, ask } = await start({ rotateRefreshTokens: false }, { clock });
     const { cookie } = await provider.signIn(`${url}/account`);
     const first = (await ask("/fresh", cookie)).body;
     clock.advance(301);
     expect((await ask("/fresh", cookie)).body["refresh_token"]).toBe(first["refresh_token"]);
   });
 
-  test("setClock(): its tokens are from the future", async () => {
-    const { portal: provider, url } = await start();
+  test("setClock()", async () => {
+    const { provider, url } = await start();
     provider.setClock(3600);
     expect((await provider.signIn(`${url}/account`)).status).toBe(400);
     provider.setClock(0);

@@ -1,33 +1,33 @@
-/** Somebody who can log in. Everything here is what /userinfo tells; `sub` and `name` are on the login page too. */
+/** A user who can sign in. /userinfo returns all of these claims; the login page shows `name` and `email`. */
 export interface DemoUser {
-  /** The person's identifier. */
+  /** The identifier of the user. */
   readonly sub: string;
   /** The full name. */
   readonly name: string;
-  /** How they are called. */
+  /** The nickname. */
   readonly nickname?: string;
   /** The e-mail address. */
   readonly email?: string;
-  /** The time zone. */
+  /** The time zone, such as `Europe/Berlin`. */
   readonly zoneinfo?: string;
   /** The language (BCP 47). */
   readonly locale?: string;
-  /** Claims of your own, such as `roles`: they are in the ID token as well. */
+  /** Further claims, such as `roles`. The ID token contains them too. */
   readonly [claim: string]: unknown;
 }
 
 const STANDARD_CLAIMS = ["sub", "name", "nickname", "email", "zoneinfo", "locale"];
 
-/** What of somebody no portal is known to tell by itself, so that it is the application's. */
+/** Returns the claims of a user that are not standard claims. ID tokens contain them. */
 export const getCustomClaims = (user: DemoUser | undefined): Record<string, unknown> =>
   Object.fromEntries(Object.entries(user ?? {}).filter(([name]) => !STANDARD_CLAIMS.includes(name)));
 
-/** What these people may tell of themselves. */
+/** Lists the names of all claims that these users have. */
 export const listClaimNames = (users: Iterable<DemoUser>): string[] => [
   ...new Set([...STANDARD_CLAIMS, ...[...users].flatMap(Object.keys)]),
 ];
 
-/** The addresses end in .example, which belongs to nobody (RFC 2606). */
+/** The users of a test provider without the option `users`. Their addresses end in .example (RFC 2606). */
 export const DEMO_USERS: readonly DemoUser[] = [
   {
     sub: "lin-xiaoyu",

@@ -1,6 +1,6 @@
 import type { errors } from "oidc-provider";
 
-/** A bad answer in the portal's words. Without a body it is empty, to the last byte. */
+/** An error response of Tencent CIAM. Without `body`, the response has no body. */
 export interface ProviderErrorResponse {
   readonly status: number;
   readonly body?: Record<string, string>;
@@ -15,13 +15,13 @@ const BEARER_ERRORS_URI = "https://tools.ietf.org/html/rfc6750#section-3.1";
 const PARAMETERS =
   /\b(code_challenge_method|code_challenge|code_verifier|grant_type|redirect_uri|refresh_token|response_mode|scope|prompt|token|code)\b/;
 
-/** Spring Authorization Server tells which parameter was wrong, and nothing more. */
+/** Finds the invalid parameter. Spring Authorization Server names the parameter and gives no reason. */
 const findParameter = (error: errors.OIDCProviderError): string | undefined =>
   PARAMETERS.exec(error.error_description ?? "")?.[0];
 
 const describeParameter = (parameter: string): string => `OAuth 2.0 Parameter: ${parameter}`;
 
-/** At the token endpoint and at revocation: both begin with who the client is. */
+/** Converts an error of the token endpoint or the revocation endpoint. */
 export function toClientErrorResponse(error: errors.OIDCProviderError): ProviderErrorResponse {
   const { error: code, error_description: description = "", error_detail: detail = "" } = error;
 
@@ -42,6 +42,7 @@ export function toClientErrorResponse(error: errors.OIDCProviderError): Provider
   };
 }
 
+/** Converts an error of the UserInfo endpoint. */
 export function toUserInfoErrorResponse({
   error,
   error_detail,
@@ -49,7 +50,7 @@ export function toUserInfoErrorResponse({
 }: errors.OIDCProviderError): ProviderErrorResponse {
   if (error_detail === "associated account not found")
     return { status: 404, body: { error: "user_not_found" } };
-  // No token at all is a 401 for oidc-provider.
+  // For a request without a token, oidc-provider would send 401.
   if (error === "invalid_request" || error_detail === "no access token provided")
     return { status: 400, challenge: formatBearerChallenge("invalid_request", "Access token required") };
   if (error === "insufficient_scope")
@@ -60,9 +61,9 @@ export function toUserInfoErrorResponse({
 const formatBearerChallenge = (error: string, description: string): string =>
   `Bearer error="${error}", error_description="${description}", error_uri="${BEARER_ERRORS_URI}"`;
 
-/** What an authorization answer says besides its error and state. */
+/** Returns the parameters that an authorization error response has besides `error` and `state`. */
 export function toAuthorizationErrorParameters(error: errors.OIDCProviderError): Record<string, string> {
-  // A refused consent is blamed on the scope, as in Spring Authorization Server, whoever refused what.
+  // Spring Authorization Server names the scope as the reason for every denied login.
   const parameter = error.error === "access_denied" ? "scope" : findParameter(error);
   if (parameter === undefined) return {};
   const error_uri = parameter.startsWith("code_challenge") ? PKCE_ERRORS_URI : AUTHORIZATION_ERRORS_URI;

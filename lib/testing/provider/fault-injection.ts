@@ -1,80 +1,83 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Signer } from "./provider-keys.js";
 
-/** Answers a request instead of the portal. */
+/** Sends the response to a request in place of the provider. */
 export type Responder = (req: IncomingMessage, res: ServerResponse) => void;
 
-/** How an ID token differs from what it would be. */
+/** Changes to an ID token or a logout token. */
 export interface IdTokenChanges {
-  /** `undefined` removes a claim. */
+  /** Claims to add or replace. `undefined` removes a claim. */
   claims?: Record<string, unknown>;
-  /** Written as it is, even where the signature is of another kind. */
+  /** Header parameters to add or replace. They do not change how the token is signed. */
   header?: Record<string, unknown>;
-  /** Default "portal". */
+  /** The key that signs the token. Default "portal", the provider's own key. */
   signedBy?: Signer;
-  /** Writes the whole token instead, of the claims as they would be; `sign` gives the portal's signature for any text. */
+  /**
+   * Returns the whole token as text. It receives the claims, and a function that signs a text with the
+   * provider's key.
+   */
   forge?: (claims: Record<string, unknown>, sign: (content: string) => string) => string;
 }
 
-/** A good answer as it goes over the wire. */
+/** Changes how a successful token response is sent. It receives the JSON text of that response. */
 export type TokenResponseWriter = (json: string) => WrittenResponse;
 
-/** What is sent instead. */
+/** The body and the headers that a TokenResponseWriter returns. */
 export interface WrittenResponse {
-  /** As it goes over the wire. */
+  /** The body of the response. */
   body: string | Buffer;
-  /** Those of the answer. */
+  /** Headers to add or replace. */
   headers: Record<string, string>;
 }
 
-type Change<T> = (sent: T) => unknown;
+type Change<T> = (original: T) => unknown;
 
-/** What the portal has been asked to do wrong, and has not done yet. */
+/** The faults that a test has requested and that no request has met yet. */
 export class FaultInjection {
-  readonly #answers = new Map<string, Responder[]>();
+  readonly #responders = new Map<string, Responder[]>();
   readonly idTokenChanges: IdTokenChanges[] = [];
   readonly tokenResponseChanges: Record<string, unknown>[] = [];
   readonly tokenResponseWriters: TokenResponseWriter[] = [];
   aheadSeconds = 0;
-  /** How long an answer takes, in milliseconds: by path, or for all. */
+  /** Delays of responses in milliseconds, by path. The key undefined stands for all other paths. */
   readonly delays = new Map<string | undefined, number>();
   readonly discovery = new StandingChange<Record<string, unknown>>();
   readonly keys = new StandingChange<{ keys: unknown[] }>();
 
-  answerNext(path: string, answer: Responder, times: number): void {
-    const waiting = this.#answers.get(path) ?? [];
-    waiting.push(...new Array<Responder>(times).fill(answer));
-    this.#answers.set(path, waiting);
+  answerNext(path: string, responder: Responder, times: number): void {
+    const pending = this.#responders.get(path) ?? [];
+    pending.push(...new Array<Responder>(times).fill(responder));
+    this.#responders.set(path, pending);
   }
 
-  /** What waits is forgotten; what is said from now on is as it should be. */
+  /** Removes all faults. */
   clear(): void {
-    this.#answers.clear();
-    for (const waiting of [this.idTokenChanges, this.tokenResponseChanges, this.tokenResponseWriters])
-      waiting.length = 0;
-    for (const standing of [this.discovery, this.keys]) standing.set(undefined);
+    this.#responders.clear();
+    for (const pending of [this.idTokenChanges, this.tokenResponseChanges, this.tokenResponseWriters])
+      pending.length = 0;
+    for (const change of [this.discovery, this.keys]) change.set(undefined);
     this.delays.clear();
     this.aheadSeconds = 0;
   }
 
-  /** What it has been asked to do, and nobody has met yet. */
+  /** Describes each fault that no request has met yet. */
   get pending(): string[] {
     return [
-      ...[...this.#answers].flatMap(([path, waiting]) => waiting.map(() => path)),
+      ...[...this.#responders].flatMap(([path, responders]) => responders.map(() => path)),
       ...this.idTokenChanges.map(() => "an ID token"),
-      ...this.tokenResponseChanges.map(() => "members of a token answer"),
-      ...this.tokenResponseWriters.map(() => "a token answer's writing"),
+      ...this.tokenResponseChanges.map(() => "members of a token response"),
+      ...this.tokenResponseWriters.map(() => "the writer of a token response"),
       ...(this.discovery.isPending ? ["the discovery document"] : []),
       ...(this.keys.isPending ? ["the keys"] : []),
     ];
   }
 
-  takeAnswer(path: string): Responder | undefined {
-    return this.#answers.get(path)?.shift();
+  takeResponder(path: string): Responder | undefined {
+    return this.#responders.get(path)?.shift();
   }
 }
 
-/** What is sent from now on, and not only the next time. */
+/** A change that applies to all later responses. */
 class StandingChange<T> {
   #change: Change<T> | undefined;
   isPending = false;
@@ -84,7 +87,7 @@ class StandingChange<T> {
     this.isPending = change !== undefined;
   }
 
-  /** A change may return another thing altogether, or alter what it was given and return nothing. */
+  /** Applies the change. It may return a replacement, or modify the original and return undefined. */
   apply(original: T): unknown {
     this.isPending = false;
     const changed = this.#change?.(original);

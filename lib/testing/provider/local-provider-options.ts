@@ -1,66 +1,80 @@
 import { isSafeUrl } from "../../http/safe-url.js";
 import { DEMO_USERS, type DemoUser } from "./demo-users.js";
 
-/** An application as it is registered at the portal. */
+/** An application that is registered at the provider. */
 export interface ProviderClient {
-  /** The client_id. */
+  /** The client ID. */
   clientId: string;
-  /** Without a secret it is a public client: PKCE mode, and no refresh tokens. */
+  /** The client secret. Without it, the application is a public client, which gets no refresh tokens. */
   clientSecret?: string | undefined;
-  /** Where logins may lead back to, to the letter. */
+  /** The URLs to which a login may redirect. They must match exactly. */
   redirectUris: string[];
-  /** Where logouts may lead to, to the letter. */
+  /** The URLs to which a logout may redirect. They must match exactly. */
   logoutRedirectUris?: string[] | undefined;
-  /** Where the application hears of logouts (OpenID Connect Back-Channel Logout 1.0); for `document: "full"`. */
+  /**
+   * The URL that receives logout tokens (OpenID Connect Back-Channel Logout 1.0). It needs `document:
+   * "full"`.
+   */
   backchannelLogoutUri?: string | undefined;
-  /** What the portal frames at a logout (OpenID Connect Front-Channel Logout 1.0); for `document: "full"`. */
+  /**
+   * The URL that the provider loads in a frame at a logout (OpenID Connect Front-Channel Logout 1.0). It
+   * needs `document: "full"`.
+   */
   frontchannelLogoutUri?: string | undefined;
-  /** How the application means to authenticate. The portal takes post and basic alike where there is a secret. */
+  /**
+   * The authentication method of the client. With a secret, the provider accepts post and basic. Default
+   * "client_secret_post".
+   */
   clientAuth?: "client_secret_post" | "client_secret_basic" | "none" | undefined;
 }
 
-/** How ID tokens are signed (RFC 7518, section 3.1; RFC 8037). */
+/** Algorithms for the signatures of ID tokens (RFC 7518, section 3.1; RFC 8037). */
 export type SigningAlg = "RS256" | "PS256" | "ES256" | "EdDSA";
 
 export interface LocalProviderOptions extends ProviderClient {
-  /** Default 0: a free one. The portal listens on 127.0.0.1 only. */
+  /** The port on 127.0.0.1. Default 0, which means a free port. */
   port?: number | undefined;
-  /** Further applications, for what happens when one uses the code or the token of another. */
+  /** Further applications, for tests in which one application uses a code or a token of another. */
   moreClients?: ProviderClient[] | undefined;
   /**
-   * Whether any http address on loopback will do as a redirect address, and after a logout: for tests, whose app gets its
-   * port when it starts. Default false: only what is registered, to the letter.
+   * Whether each loopback http URL is a valid redirect URI, also after a logout. This is for apps whose port
+   * is known only after their start. Default false: only registered URLs are valid.
    */
   anyLoopbackAddress?: boolean | undefined;
-  /** How long an access token lives, in seconds. Default 300. */
+  /** The lifetime of access tokens, in seconds. Default 300. */
   accessTokenSeconds?: number | undefined;
-  /** Default true: each refresh gives a new refresh token, and the old one is gone at once. */
+  /**
+   * Whether each refresh returns a new refresh token, and makes the old one invalid at once. Default true.
+   */
   rotateRefreshTokens?: boolean | undefined;
-  /** Default true: the ID token of a login carries the nonce that was sent. */
+  /** Whether the ID token of a login contains the nonce of the request. Default true. */
   echoNonce?: boolean | undefined;
   /**
-   * "portal", the default: the sparse discovery document and the bare answers of the portal's own pages.
-   * "full": what any standard OpenID provider says, `iss` in authorization answers and a standard /logout included.
+   * The behavior of the provider. "portal" behaves like Tencent CIAM, with its short discovery document and
+   * its short error responses. "full" behaves like a standard OpenID provider, with `iss` in authorization
+   * responses and a standard logout endpoint. Default "portal".
    */
   document?: "portal" | "full" | undefined;
-  /** Default RS256. */
+  /** The algorithm that signs ID tokens. Default "RS256". */
   signingAlg?: SigningAlg | undefined;
   /**
-   * What follows the provider's address in its issuer identifier: `/` as at Auth0, or `/{tenantid}/v2.0` as at Microsoft
-   * Entra, together with `tenant`. The discovery document is served below every path then. Default nothing.
+   * The end of the issuer identifier, after the provider's URL. Auth0 uses `/`. Microsoft Entra uses
+   * `/{tenantid}/v2.0`, together with the option `tenant`. With a suffix, the discovery document is available
+   * below every path. Default "".
    */
   issuerSuffix?: string | undefined;
   /**
-   * The Microsoft Entra tenant of all users: it stands in their tokens as `tid`, and in `iss` in place of `{tenantid}`. The
-   * discovery document keeps the placeholder. Default none.
+   * The Microsoft Entra tenant of all users. Tokens contain it as `tid`, and in `iss` in place of
+   * `{tenantid}`. The discovery document contains the placeholder. Default: no tenant.
    */
   tenant?: string | undefined;
   /**
-   * How strongly people can authenticate, the usual way first; with `document: "full"`. Who is asked for another one, by
-   * `acr_values`, has to log in again, and is told so in the ID token (`acr`). Default none: it tells no `acr`.
+   * The authentication methods that users can choose with `acr_values`; the first one is the default method.
+   * A request for another method requires a new login, whose ID token contains the method as `acr`. It needs
+   * `document: "full"`. Default: no methods, and no `acr`.
    */
   acrValues?: readonly string[] | undefined;
-  /** Who can log in. Default: DEMO_USERS. */
+  /** The users who can sign in. Default: DEMO_USERS. */
   users?: DemoUser[] | undefined;
 }
 
@@ -78,72 +92,79 @@ export interface LocalProviderSettings {
   readonly users: Map<string, DemoUser>;
 }
 
-/** @throws TypeError for an unknown option, such as a misspelt one: the portal would ignore it */
+/**
+ * Resolves the options and their defaults.
+ *
+ * @throws TypeError if an option is unknown, for example because it is misspelt
+ */
 export function resolveLocalProviderOptions(options: LocalProviderOptions): LocalProviderSettings {
-  const {
+  assertKnownOptions(options);
+  const { clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth } = options;
+  const { backchannelLogoutUri, frontchannelLogoutUri, moreClients = [] } = options;
+  const firstClient: ProviderClient = {
     clientId,
     clientSecret,
     redirectUris,
     logoutRedirectUris,
     clientAuth,
-    moreClients = [],
-    ...server
-  } = options;
-  const {
     backchannelLogoutUri,
     frontchannelLogoutUri,
-    port,
-    document,
-    users = DEMO_USERS,
-    ...behaviour
-  } = server;
-  const {
-    anyLoopbackAddress = false,
-    accessTokenSeconds = 300,
-    rotateRefreshTokens = true,
-    ...others
-  } = behaviour;
-  const {
-    echoNonce = true,
-    signingAlg = "RS256",
-    issuerSuffix = "",
-    tenant,
-    acrValues = [],
-    ...unknown
-  } = others;
-  const [name] = Object.keys(unknown);
-  if (name !== undefined) throw new TypeError(`startTestProvider: there is no option ${name}`);
-  const channels = { backchannelLogoutUri, frontchannelLogoutUri };
+  };
   return {
-    clients: [
-      { clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth, ...channels },
-      ...moreClients,
-    ],
-    anyLoopbackAddress,
-    accessTokenSeconds,
-    rotateRefreshTokens,
-    echoNonce,
-    full: document === "full",
-    signingAlg,
-    issuerSuffix,
-    tenant,
-    acrValues,
-    users: new Map(users.map((person) => [person.sub, person])),
+    clients: [firstClient, ...moreClients],
+    anyLoopbackAddress: options.anyLoopbackAddress ?? false,
+    accessTokenSeconds: options.accessTokenSeconds ?? 300,
+    rotateRefreshTokens: options.rotateRefreshTokens ?? true,
+    echoNonce: options.echoNonce ?? true,
+    full: options.document === "full",
+    signingAlg: options.signingAlg ?? "RS256",
+    issuerSuffix: options.issuerSuffix ?? "",
+    tenant: options.tenant,
+    acrValues: options.acrValues ?? [],
+    users: new Map((options.users ?? DEMO_USERS).map((user) => [user.sub, user])),
   };
 }
 
-/** Whether this address will do for this client. */
-export function isRegisteredUrl(
-  { anyLoopbackAddress }: Pick<LocalProviderSettings, "anyLoopbackAddress">,
-  registered: readonly string[] | undefined,
-  address: string,
-): boolean {
-  if (registered?.includes(address)) return true;
-  return anyLoopbackAddress && address.startsWith("http:") && isSafeUrl(address);
+/** The names of all options. The type makes sure that none is missing. */
+const OPTION_NAMES: Readonly<Record<keyof LocalProviderOptions, true>> = {
+  clientId: true,
+  clientSecret: true,
+  redirectUris: true,
+  logoutRedirectUris: true,
+  backchannelLogoutUri: true,
+  frontchannelLogoutUri: true,
+  clientAuth: true,
+  port: true,
+  moreClients: true,
+  anyLoopbackAddress: true,
+  accessTokenSeconds: true,
+  rotateRefreshTokens: true,
+  echoNonce: true,
+  document: true,
+  signingAlg: true,
+  issuerSuffix: true,
+  tenant: true,
+  acrValues: true,
+  users: true,
+};
+
+function assertKnownOptions(options: LocalProviderOptions): void {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(OPTION_NAMES, name));
+  if (unknown !== undefined) throw new TypeError(`startTestProvider: there is no option ${unknown}`);
 }
 
-/** Returns the issuer identifier as tokens have it. */
+/** Returns whether a redirect may lead to this URL. */
+export function isRegisteredUrl(
+  { anyLoopbackAddress }: Pick<LocalProviderSettings, "anyLoopbackAddress">,
+  registeredUrls: readonly string[] | undefined,
+  url: string,
+): boolean {
+  if (registeredUrls?.includes(url)) return true;
+  return anyLoopbackAddress && url.startsWith("http:") && isSafeUrl(url);
+}
+
+/** Returns the issuer identifier in tokens. */
 export const getTokenIssuer = (
-  address: string,
+  providerUrl: string,
   { issuerSuffix, tenant = "" }: LocalProviderSettings,
-): string => address + issuerSuffix.replace("{tenantid}", tenant);
+): string => providerUrl + issuerSuffix.replace("{tenantid}", tenant);

@@ -31,167 +31,146 @@ export type { LogoutResponse, LogoutSubject } from "./single-logout.js";
 
 const MAX_REQUESTS = 10_000;
 
-/** A portal that runs in this process. */
+/** An OpenID provider in this process. */
 export interface LocalProvider {
-  /** http://127.0.0.1:PORT */
+  /** The URL of the provider: `http://127.0.0.1:PORT`. */
   readonly issuer: string;
-  /** Every request that the portal got, in order; of very many the newest. */
+  /** The requests that the provider has received, in order. Only the newest 10,000 are stored. */
   readonly requests: RecordedRequest[];
-  /** Every token that it has given, in order; of very many the newest. */
+  /** The tokens that the provider has issued, in order. Only the newest 3,000 are stored. */
   readonly issued: readonly string[];
-  /** The next request to this path, or the next few, gets this answer instead. The request's body can be read again. */
-  answerNext(path: string, answer: Responder, times?: number): void;
-  /** What the next ID token says, and who signs it. Called twice, the second call is for the token after the next. */
+  /**
+   * Lets `responder` respond to the next requests to this path. It can read the body of the request.
+   *
+   * @param times number of requests. Default 1
+   */
+  answerNext(path: string, responder: Responder, times?: number): void;
+  /** Changes the next ID token. A second call changes the ID token after that. */
   nextIdToken(changes: IdTokenChanges): void;
-  /** Members of the next good token answer; `undefined` removes one. */
+  /** Adds or replaces members of the next successful token response. `undefined` removes a member. */
   nextTokenResponse(changes: Record<string, unknown>): void;
-  /** How the next good token answer is written: its body and its headers, of the JSON that it would be. */
+  /** Replaces the body and the headers of the next successful token response. */
   writeNextTokenResponse(write: TokenResponseWriter): void;
-  /** The discovery document as sent from now on: what `change` returns, or its argument when it returns nothing. */
+  /**
+   * Changes the discovery document from now on. `change` returns a replacement, or modifies its argument and
+   * returns nothing.
+   */
   alterDiscovery(change: (document: Record<string, unknown>) => unknown): void;
-  /** The key set, likewise. */
+  /**
+   * Changes the published key set from now on. `change` returns a replacement, or modifies its argument and
+   * returns nothing.
+   */
   alterKeys(change: (jwks: { keys: unknown[] }) => unknown): void;
-  /** The portal's clock, as far as its tokens tell the time, is so many seconds ahead of this machine's. Default 0. */
+  /** Sets how many seconds the times in tokens are ahead of the real time. Default 0. */
   setClock(aheadSeconds: number): void;
-  /** Whatever it was asked to do wrong, it does no more. */
+  /** Removes all faults that were requested with the methods above. */
   clearFaults(): void;
-  /** What it was asked to do wrong and nobody has met yet: whoever lies wants to know that the lie was heard. */
+  /**
+   * Describes each requested fault that no request has met yet. A test can expect an empty list at its end.
+   */
   pendingFaults(): string[];
   /**
-   * A new signing key; the old one leaves the key set.
+   * Creates a new signing key, and removes the old one from the key set.
    *
-   * @param keepKid whether the new one has the old one's `kid`, as some portals have it. Default false
+   * @param keepKid whether the new key has the `kid` of the old one. Default false
    */
   rotateKeys(keepKid?: boolean): Promise<void>;
-  /** Every answer takes so many milliseconds from now on, or those of one path. */
+  /** Delays each response by this many milliseconds, or each response at one path. */
   slowDown(milliseconds: number, path?: string): void;
-  /** A JWT of any content, signed by the portal: a logout token, an ID token of its own making. */
+  /** Returns a JWT with these claims, signed by the provider. */
   signJwt(claims: Record<string, unknown>, header?: Record<string, unknown>): string;
   /**
-   * A logout token for an application (OpenID Connect Back-Channel Logout 1.0, section 2.4), good unless `changes` say
-   * otherwise.
+   * Returns a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.4). It is valid unless
+   * `changes` make it invalid.
    *
-   * @param clientId whose; default the first's
+   * @param clientId the application. Default: the first one
    */
-  logoutToken(who: LogoutSubject, changes?: IdTokenChanges, clientId?: string): string;
+  logoutToken(subject: LogoutSubject, changes?: IdTokenChanges, clientId?: string): string;
   /**
-   * What an application registers once it knows its own address: where it hears of logouts.
+   * Registers the logout URLs of an application. Use it if these URLs are known only after the start of the
+   * app.
    *
-   * @param clientId whose; default the first's
+   * @param clientId the application. Default: the first one
    */
   register(
-    addresses: Pick<ProviderClient, "backchannelLogoutUri" | "frontchannelLogoutUri">,
+    urls: Pick<ProviderClient, "backchannelLogoutUri" | "frontchannelLogoutUri">,
     clientId?: string,
   ): void;
-  /** Sends it to that application's backchannelLogoutUri, and gives the answer; undefined where there is none. */
+  /**
+   * Sends a logout token to the backchannelLogoutUri of an application, and returns its response. Returns
+   * undefined if the application has no backchannelLogoutUri.
+   *
+   * @param clientId the application. Default: the first one
+   */
   sendLogoutToken(token: string, clientId?: string): Promise<LogoutResponse | undefined>;
   /**
-   * Ends the portal's sessions of a person, as its console would, and tells the applications by the back channel.
+   * Ends all sessions of a user at the provider, and sends logout tokens to the applications.
    *
-   * @returns how they answered; nothing where none has a backchannelLogoutUri (register()), or did not answer
+   * @returns the responses of the applications. Applications without a backchannelLogoutUri or without a
+   *   response are omitted
    */
   logOut(sub: string): Promise<LogoutResponse[]>;
-  /** The person is gone: nobody can log in as them, their tokens are refreshed no more, /userinfo answers 404. */
+  /** Deletes a user: no further login, no further refresh, and 404 from /userinfo. */
   removeUser(sub: string): void;
-  /** Connections are refused from now on, and those that are open are cut. */
+  /** Closes all connections, and refuses new ones. */
   goDown(): void;
-  /** On the same port again, with all that was known before. */
+  /** Listens again, on the same port. Sessions, tokens and keys are still there. */
   comeUp(): Promise<void>;
-  /** Ends it. */
+  /** Stops the provider. */
   close(): Promise<void>;
 }
 
+/** The parts of a running provider. */
+interface ProviderParts {
+  readonly provider: OidcProvider;
+  readonly settings: LocalProviderSettings;
+  readonly keys: ProviderKeys;
+  readonly faults: FaultInjection;
+  readonly singleLogout: SingleLogout;
+  readonly tokens: SignedTokens;
+  readonly requests: RecordedRequest[];
+}
+
+type Handler = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
+
+/**
+ * Starts a provider.
+ *
+ * @throws Error if oidc-provider is not installed, the port is in use, or a client is invalid
+ * @throws TypeError if an option is unknown
+ */
 export async function startLocalProvider(options: LocalProviderOptions): Promise<LocalProvider> {
   const settings = resolveLocalProviderOptions(options);
-  const [ingredients, keys] = await Promise.all([
-    prepareProvider(),
-    ProviderKeys.create(settings.signingAlg),
-  ]);
+  const [prepared, keys] = await Promise.all([prepareProvider(), ProviderKeys.create(settings.signingAlg)]);
   const faults = new FaultInjection();
-  const issuerOf = () => issuer; // it is known once the door is open
-  const singleLogout = new SingleLogout(issuerOf, keys, settings, faults);
-  const tokens = new SignedTokens(keys, settings, faults, singleLogout);
-  const requests: RecordedRequest[] = [];
-  const finished = new FinishedLogins();
-
-  const server = new RestartableServer(options.port ?? 0, function portal(req, res) {
-    answer(req, res).catch((error: unknown) => {
-      if (!req.complete) return; // hung up in the middle of a request
-      console.error(error);
-      if (!res.headersSent) res.writeHead(500);
-      res.end();
-    });
+  let handler: Handler = async () => {};
+  const server = new RestartableServer(options.port ?? 0, (req, res) => {
+    handler(req, res).catch((error: unknown) => sendUnexpectedError(req, res, error));
   });
   await server.start();
 
-  // The provider has to know its own address, which is known now. No request has been read yet: that takes I/O.
+  // The provider needs its own URL, which is known now. No request has been read yet, because that needs I/O.
   const issuer = `http://127.0.0.1:${server.port}`;
+  const singleLogout = new SingleLogout(issuer, keys, settings, faults);
+  const tokens = new SignedTokens(keys, settings, faults, singleLogout);
   let provider: OidcProvider;
   try {
-    provider = createOidcProvider(issuer, ingredients, settings);
+    provider = createOidcProvider(issuer, prepared, settings);
   } catch (error) {
-    await server.stop(); // as when two clients have the same id: nothing may be left listening
+    await server.stop(); // For example, two clients have the same ID. The port must be free again.
     throw error;
   }
-  adaptResponses(provider, { keys, settings, mischief: faults, tokens });
-  const provide = provider.callback();
-
-  async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const request = await recordRequest(req);
-    if (!request) return void res.writeHead(413).end();
-    if (requests.push(request) > MAX_REQUESTS) requests.shift();
-
-    const delay = faults.delays.get(request.path) ?? faults.delays.get(undefined);
-    if (delay) await setTimeout(delay);
-    const instead = faults.takeAnswer(request.path);
-    if (instead) return instead(replayRequest(req, request), res);
-
-    switch (request.path) {
-      case "/portal/login":
-        return handleLogin(provider, settings, finished, request, req, res);
-      case "/logout":
-        return handleLogout(provider, settings, tokens, singleLogout, request, req, res);
-      default:
-        return provide(
-          replayRequest(req, await withProviderTokens(withoutIssuerPath(request, settings), tokens)),
-          res,
-        );
-    }
-  }
-
+  adaptResponses(provider, { keys, settings, faults, tokens });
+  const parts: ProviderParts = { provider, settings, keys, faults, singleLogout, tokens, requests: [] };
+  handler = createHandler(parts);
   return {
     issuer,
-    requests,
+    requests: parts.requests,
     issued: tokens.issued,
-    answerNext: (path, instead, times = 1) => faults.answerNext(path, instead, times),
-    nextIdToken: (changes) => void faults.idTokenChanges.push(changes),
-    nextTokenResponse: (changes) => void faults.tokenResponseChanges.push(changes),
-    writeNextTokenResponse: (write) => void faults.tokenResponseWriters.push(write),
-    alterDiscovery: (change) => faults.discovery.set(change),
-    alterKeys: (change) => faults.keys.set(change),
-    setClock(aheadSeconds) {
-      faults.aheadSeconds = aheadSeconds;
-    },
-    clearFaults: () => faults.clear(),
-    pendingFaults: () => faults.pending,
+    ...createFaultMethods(parts),
+    ...createLogoutMethods(parts, options.clientId),
     rotateKeys: (keepKid) => keys.rotate(keepKid),
-    slowDown: (milliseconds, path) => void faults.delays.set(path, milliseconds),
     signJwt: (claims, header) => keys.sign(claims, header),
-    logoutToken: (who, changes, clientId = options.clientId) =>
-      singleLogout.createLogoutToken(who, clientId, changes),
-    register(addresses, clientId = options.clientId) {
-      Object.assign(settings.clients.find((client) => client.clientId === clientId) ?? {}, addresses);
-    },
-    sendLogoutToken: (token, clientId = options.clientId) => singleLogout.sendLogoutToken(clientId, token),
-    async logOut(sub) {
-      const answers: LogoutResponse[] = [];
-      for (const sid of singleLogout.listSids(sub)) {
-        const session = await provider.Session.findByUid(sid);
-        await session?.destroy();
-        answers.push(...(await singleLogout.endSession(sid)).answers);
-      }
-      return answers;
-    },
     removeUser: (sub) => void settings.users.delete(sub),
     goDown: () => void server.stop(),
     comeUp: () => server.start(),
@@ -199,9 +178,108 @@ export async function startLocalProvider(options: LocalProviderOptions): Promise
   };
 }
 
+function sendUnexpectedError(req: IncomingMessage, res: ServerResponse, error: unknown): void {
+  if (!req.complete) return; // The client has closed the connection during its request.
+  console.error(error);
+  if (!res.headersSent) res.writeHead(500);
+  res.end();
+}
+
+/**
+ * Creates the handler of all requests. It records them, applies faults and forwards the rest to
+ * oidc-provider.
+ */
+function createHandler({
+  provider,
+  settings,
+  faults,
+  singleLogout,
+  tokens,
+  requests,
+}: ProviderParts): Handler {
+  const finishedLogins = new FinishedLogins();
+  const forwardToProvider = provider.callback();
+  return async function handleRequest(req, res) {
+    const request = await recordRequest(req);
+    if (!request) {
+      res.writeHead(413).end();
+      return;
+    }
+    if (requests.push(request) > MAX_REQUESTS) requests.shift();
+
+    const delayMs = faults.delays.get(request.path) ?? faults.delays.get(undefined);
+    if (delayMs) await setTimeout(delayMs);
+    const responder = faults.takeResponder(request.path);
+    if (responder) return responder(replayRequest(req, request), res);
+
+    switch (request.path) {
+      case "/portal/login":
+        return handleLogin(provider, settings, finishedLogins, request, req, res);
+      case "/logout":
+        return handleLogout(provider, settings, tokens, singleLogout, request, req, res);
+      default: {
+        const converted = await withProviderTokens(withoutIssuerPath(request, settings), tokens);
+        return forwardToProvider(replayRequest(req, converted), res);
+      }
+    }
+  };
+}
+
+type FaultMethods = Pick<
+  LocalProvider,
+  | "answerNext"
+  | "nextIdToken"
+  | "nextTokenResponse"
+  | "writeNextTokenResponse"
+  | "alterDiscovery"
+  | "alterKeys"
+  | "setClock"
+  | "clearFaults"
+  | "pendingFaults"
+  | "slowDown"
+>;
+
+const createFaultMethods = ({ faults }: ProviderParts): FaultMethods => ({
+  answerNext: (path, responder, times = 1) => faults.answerNext(path, responder, times),
+  nextIdToken: (changes) => void faults.idTokenChanges.push(changes),
+  nextTokenResponse: (changes) => void faults.tokenResponseChanges.push(changes),
+  writeNextTokenResponse: (write) => void faults.tokenResponseWriters.push(write),
+  alterDiscovery: (change) => faults.discovery.set(change),
+  alterKeys: (change) => faults.keys.set(change),
+  setClock(aheadSeconds) {
+    faults.aheadSeconds = aheadSeconds;
+  },
+  clearFaults: () => faults.clear(),
+  pendingFaults: () => faults.pending,
+  slowDown: (milliseconds, path) => void faults.delays.set(path, milliseconds),
+});
+
+type LogoutMethods = Pick<LocalProvider, "logoutToken" | "register" | "sendLogoutToken" | "logOut">;
+
+const createLogoutMethods = (
+  { provider, settings, singleLogout }: ProviderParts,
+  firstClientId: string,
+): LogoutMethods => ({
+  logoutToken: (subject, changes, clientId = firstClientId) =>
+    singleLogout.createLogoutToken(subject, clientId, changes),
+  register(urls, clientId = firstClientId) {
+    Object.assign(settings.clients.find((client) => client.clientId === clientId) ?? {}, urls);
+  },
+  sendLogoutToken: (token, clientId = firstClientId) => singleLogout.sendLogoutToken(clientId, token),
+  async logOut(sub) {
+    const responses: LogoutResponse[] = [];
+    for (const sid of singleLogout.listSids(sub)) {
+      const session = await provider.Session.findByUid(sid);
+      await session?.destroy();
+      responses.push(...(await singleLogout.endSession(sid)).responses);
+    }
+    return responses;
+  },
+});
+
 const WELL_KNOWN = "/.well-known/openid-configuration";
 
-/** The request for the discovery document, where the issuer identifier has a path. */
+/** Removes the path of the issuer identifier from a request for the discovery document. */
 const withoutIssuerPath = (
   request: RecordedRequest,
   { issuerSuffix }: LocalProviderSettings,
@@ -210,10 +288,10 @@ const withoutIssuerPath = (
     ? { ...request, path: WELL_KNOWN, url: WELL_KNOWN }
     : request;
 
-/** The request with the provider's own tokens in it instead of the portal's. */
+/** Replaces the JWT of a request with the token that oidc-provider has issued. */
 async function withProviderTokens(request: RecordedRequest, tokens: SignedTokens): Promise<RecordedRequest> {
-  const member = { "/userinfo": "access_token", "/oauth2/revoke": "token" }[request.path];
-  if (member === undefined) return request;
+  const parameter = { "/userinfo": "access_token", "/oauth2/revoke": "token" }[request.path];
+  if (parameter === undefined) return request;
 
   const { authorization } = request.headers;
   const bearer = /^bearer (\S+)$/i.exec(authorization ?? "")?.[1];
@@ -222,8 +300,8 @@ async function withProviderTokens(request: RecordedRequest, tokens: SignedTokens
     : request.headers;
 
   const form = new URLSearchParams(request.body);
-  const inForm = form.get(member);
-  if (inForm === null) return { ...request, headers };
-  form.set(member, await tokens.toProviderToken(inForm));
+  const tokenInForm = form.get(parameter);
+  if (tokenInForm === null) return { ...request, headers };
+  form.set(parameter, await tokens.toProviderToken(tokenInForm));
   return { ...request, headers, body: form.toString() };
 }

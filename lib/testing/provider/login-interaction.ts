@@ -5,19 +5,22 @@ import { renderErrorPage, renderLoginPage, sendPage } from "./login-pages.js";
 import type { OidcProvider } from "./oidc-provider.js";
 import type { RecordedRequest } from "./recorded-requests.js";
 
+type LoginAttempt = InstanceType<OidcProvider["Interaction"]>;
+
 const toText = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
 
-const listOrigins = (addresses: readonly string[]): string[] =>
-  addresses
-    .filter((address) => URL.canParse(address))
-    .map((address) => new URL(address).origin)
-    .filter((origin) => origin !== "null"); // custom schemes have none
+const listOrigins = (urls: readonly string[]): string[] =>
+  urls
+    .filter((url) => URL.canParse(url))
+    .map((url) => new URL(url).origin)
+    .filter((origin) => origin !== "null"); // URLs with custom schemes have no origin.
 
 const MAX_FINISHED_LOGINS = 1000;
 
 /**
- * Where an attempt whose login is done began, by its `p_state`. A double click posts twice, and the second may come when
- * the first has gone on already: it asks again, as somebody who is logged in.
+ * The authorization request of each login attempt that has ended, by its `p_state`. A double click posts the
+ * form twice. If the attempt has ended by then, the second click sends the authorization request again, for a
+ * user who is signed in.
  */
 export class FinishedLogins extends BoundedMap<string, string> {
   constructor() {
@@ -25,65 +28,99 @@ export class FinishedLogins extends BoundedMap<string, string> {
   }
 }
 
-/** By which of its ways somebody has authenticated here: by the one that was asked for, if the portal knows it. */
+/**
+ * Returns the authentication method of a login: the requested one if it is known, otherwise the default
+ * method.
+ */
 function chooseAcr(
   { acrValues }: LocalProviderSettings,
   { acr_values }: Readonly<Record<string, unknown>>,
 ): { acr?: string } {
-  const asked = (toText(acr_values) ?? "").split(" ").find((acr) => acrValues.includes(acr));
-  const acr = asked ?? acrValues[0];
+  const requested = (toText(acr_values) ?? "").split(" ").find((acr) => acrValues.includes(acr));
+  const acr = requested ?? acrValues[0];
   return acr === undefined ? {} : { acr };
 }
 
 /**
- * The login page and what is chosen there. The login is found by the `p_state` of its address, and not by
- * oidc-provider's cookie for it, of which a browser holds one: this way two tabs can log in at the same time.
+ * Handles the requests of the login page. It finds the login attempt by the `p_state` in the URL. The cookie
+ * of oidc-provider holds one attempt only, but two tabs can sign in at the same time.
  */
 export async function handleLogin(
   provider: OidcProvider,
   settings: LocalProviderSettings,
-  finished: FinishedLogins,
+  finishedLogins: FinishedLogins,
   request: RecordedRequest,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const { users } = settings;
   const pState = new URLSearchParams(request.url.split("?")[1]).get("p_state") ?? "";
   const attempt = await provider.Interaction.find(pState);
-  const again = finished.get(pState);
-  if (!attempt && again && request.method === "POST")
-    return void res.writeHead(303, { Location: again, "Cache-Control": "no-store" }).end();
+  const authorizationPath = finishedLogins.get(pState);
+  if (!attempt && authorizationPath && request.method === "POST") return redirect(res, authorizationPath);
   if (!attempt)
     return sendPage(res, 400, renderErrorPage("login_expired", "Go back to the application and try again."));
+  if (request.method !== "POST") return sendLoginPage(res, attempt, settings);
 
-  if (request.method !== "POST") {
-    const { client_id, auth_source_id } = attempt.params;
-    const clientId = toText(client_id) ?? "";
-    const html = renderLoginPage({ clientId, authSourceId: toText(auth_source_id), users: users.values() });
-    return sendPage(res, 200, html, listOrigins([toText(attempt.params["redirect_uri"]) ?? ""]));
-  }
-
-  const chosen = new URLSearchParams(request.body);
-  const accountId = chosen.get("sub") ?? "";
-  if (chosen.has("deny"))
-    attempt.result = { error: "access_denied", error_description: "The person refused." };
-  else if (users.has(accountId))
-    attempt.result = { login: { accountId, ...chooseAcr(settings, attempt.params) } };
-  else return sendPage(res, 400, renderErrorPage("unknown_person", "Nobody here has that name."));
+  const result = toLoginResult(new URLSearchParams(request.body), attempt, settings);
+  if (!result) return sendPage(res, 400, renderErrorPage("unknown_user", "There is no user with this name."));
+  attempt.result = result;
   await attempt.persist();
-  const asked = Object.entries(attempt.params).map(([name, value]): [string, string] => [
+  finishedLogins.set(pState, toAuthorizationPath(attempt));
+  const accountId = result.login?.accountId;
+  if (accountId !== undefined) await replaceUserOfSession(provider, accountId, req, res);
+  redirect(res, attempt.returnTo);
+}
+
+function sendLoginPage(res: ServerResponse, attempt: LoginAttempt, settings: LocalProviderSettings): void {
+  const { client_id, auth_source_id, redirect_uri } = attempt.params;
+  const html = renderLoginPage({
+    clientId: toText(client_id) ?? "",
+    authSourceId: toText(auth_source_id),
+    users: settings.users.values(),
+  });
+  sendPage(res, 200, html, listOrigins([toText(redirect_uri) ?? ""]));
+}
+
+type LoginResult = NonNullable<LoginAttempt["result"]>;
+
+/** Converts the form of the login page. Returns undefined if there is no such user. */
+function toLoginResult(
+  form: URLSearchParams,
+  attempt: LoginAttempt,
+  settings: LocalProviderSettings,
+): LoginResult | undefined {
+  if (form.has("deny")) return { error: "access_denied", error_description: "The user denied the login." };
+  const accountId = form.get("sub") ?? "";
+  if (!settings.users.has(accountId)) return undefined;
+  return { login: { accountId, ...chooseAcr(settings, attempt.params) } };
+}
+
+/** Returns the path and query of the authorization request with which the attempt started. */
+function toAuthorizationPath(attempt: LoginAttempt): string {
+  const parameters = Object.entries(attempt.params).map(([name, value]): [string, string] => [
     name,
     String(value),
   ]);
-  finished.set(pState, `/oauth2/authorize?${new URLSearchParams(asked)}`);
+  return `/oauth2/authorize?${new URLSearchParams(parameters)}`;
+}
 
-  // Another person than last time takes the portal's session over. oidc-provider would log the last one out first, by
-  // a page that sends itself off with a script.
+/**
+ * Gives the provider's session to another user. Otherwise oidc-provider would sign the previous user out
+ * first, with a page whose script submits a form.
+ */
+async function replaceUserOfSession(
+  provider: OidcProvider,
+  accountId: string,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
   const session = await provider.Session.get(provider.createContext(req, res));
-  if (attempt.result.login && session.accountId !== undefined && session.accountId !== accountId) {
-    session.loginAccount({ accountId });
-    session.authorizations = {};
-    await session.persist();
-  }
-  res.writeHead(303, { Location: attempt.returnTo, "Cache-Control": "no-store" }).end();
+  if (session.accountId === undefined || session.accountId === accountId) return;
+  session.loginAccount({ accountId });
+  session.authorizations = {};
+  await session.persist();
+}
+
+function redirect(res: ServerResponse, location: string): void {
+  res.writeHead(303, { Location: location, "Cache-Control": "no-store" }).end();
 }

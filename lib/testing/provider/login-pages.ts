@@ -10,7 +10,8 @@ const page = (title: string, content: string): string =>
   renderHtmlDocument({ lang: "en", title, style: PAGE_STYLE, content });
 
 const renderUserButton = ({ sub, name, email = "" }: DemoUser): string =>
-  `<button name="sub" value="${escapeHtml(sub)}"><span class="face" aria-hidden="true">${escapeHtml([...name][0] ?? "")}</span>` +
+  `<button name="sub" value="${escapeHtml(sub)}">` +
+  `<span class="face" aria-hidden="true">${escapeHtml([...name][0] ?? "")}</span>` +
   `<span class="name">${escapeHtml(name)}</span><span class="email">${escapeHtml(email)}</span></button>`;
 
 export interface LoginPageContent {
@@ -19,15 +20,18 @@ export interface LoginPageContent {
   readonly users: Iterable<DemoUser>;
 }
 
-/** The form has no action: it goes back to the address of the page, which says whose login this is. */
+/**
+ * Renders the login page. Its form has no action, so it is posted to the URL of the page, which names the
+ * login attempt.
+ */
 export function renderLoginPage({ clientId, authSourceId, users }: LoginPageContent): string {
   const source =
     authSourceId === undefined ? "" : `\n<p>Login source: <b>${escapeHtml(authSourceId)}</b></p>`;
   return page(
-    "Log in – demo portal",
-    `<h1>Who are you today?</h1>
-<p><b>${escapeHtml(clientId)}</b> wants to know who you are.</p>${source}
-<p class="note">This is a demo portal. It runs on this computer only, its people are made up, and it never asks for a password.</p>
+    "Sign in – test provider",
+    `<h1>Choose a user</h1>
+<p><b>${escapeHtml(clientId)}</b> asks you to sign in.</p>${source}
+<p class="note">This is a test provider, which runs on this computer only. Its users need no passwords.</p>
 <form method="post">
 ${Array.from(users, renderUserButton).join("\n")}
 <button class="deny" name="deny" value="yes">Deny</button>
@@ -35,35 +39,38 @@ ${Array.from(users, renderUserButton).join("\n")}
   );
 }
 
+/** Renders the page of an error that the provider cannot report to the application. */
 export const renderErrorPage = (error: string, description = ""): string =>
   page(
-    "Not possible – demo portal",
-    `<h1>That did not work</h1>
-<p>The application sent you here with something that this demo portal cannot accept.</p>
+    "Error – test provider",
+    `<h1>The request is invalid</h1>
+<p>The application has sent a request that this test provider cannot accept.</p>
 <p><b>${escapeHtml(error)}</b><br>${escapeHtml(description)}</p>`,
   );
 
+/** Renders the page after a logout without a redirect. */
 export const renderLoggedOutPage = (): string =>
   page(
-    "Logged out – demo portal",
-    "<h1>You are logged out</h1>\n<p>The demo portal will ask again next time.</p>",
+    "Signed out – test provider",
+    "<h1>You are signed out</h1>\n<p>At your next login, the test provider will ask for a user again.</p>",
   );
 
-/** While it is shown the applications' frames are loaded, and then it goes on (OpenID Connect Front-Channel Logout 1.0, section 2). */
+/**
+ * Renders a page that loads a frame of each application (OpenID Connect Front-Channel Logout 1.0, section 2).
+ */
 function renderFramesPage(frames: readonly string[], target: string | undefined): string {
-  const framed = frames.map(
-    (address) => `<iframe src="${escapeHtml(address)}" title="Logout" hidden></iframe>`,
-  );
-  const link = target === undefined ? "" : `\n<p><a href="${escapeHtml(target)}">Go on</a></p>`;
-  return page("Logged out – demo portal", `<h1>You are logged out</h1>${link}\n${framed.join("\n")}`);
+  const iframes = frames.map((url) => `<iframe src="${escapeHtml(url)}" title="Logout" hidden></iframe>`);
+  const link = target === undefined ? "" : `\n<p><a href="${escapeHtml(target)}">Continue</a></p>`;
+  return page("Signed out – test provider", `<h1>You are signed out</h1>${link}\n${iframes.join("\n")}`);
 }
 
-/** Frames are shown for so long before the browser goes on. */
+/** The frames load for this long. Then the browser goes to the target. */
 const FRAMES_SECONDS = 1;
 
+/** Sends the page with the frames. If there is a target, the page leads to it. */
 export function sendFrames(res: ServerResponse, frames: readonly string[], target: string | undefined): void {
   const headers = pageHeaders();
-  const sources = [...new Set(frames.map((address) => new URL(address).origin))].join(" ");
+  const sources = [...new Set(frames.map((url) => new URL(url).origin))].join(" ");
   const policy = `${headers["Content-Security-Policy"]}; frame-src ${sources}`;
   const refresh = target === undefined ? {} : { Refresh: `${FRAMES_SECONDS}; url=${target}` };
   res
@@ -72,8 +79,10 @@ export function sendFrames(res: ServerResponse, frames: readonly string[], targe
 }
 
 /**
- * The headers of a page. `formTargets`: where a form on it may lead in the end. Browsers hold `form-action` against the
- * redirects that follow a form too, so the application's own address has to be among them.
+ * Returns the headers of a page.
+ *
+ * @param formTargets the origins to which a form on the page may lead. Browsers apply `form-action` to the
+ *   redirects after a form too, so the origin of the application must be one of them
  */
 export const pageHeaders = (formTargets: readonly string[] = []): Record<string, string> => ({
   "Content-Type": "text/html; charset=utf-8",
@@ -89,6 +98,7 @@ export const pageHeaders = (formTargets: readonly string[] = []): Record<string,
   "X-Content-Type-Options": "nosniff",
 });
 
+/** Sends a page. For `formTargets`, see pageHeaders(). */
 export function sendPage(
   res: ServerResponse,
   status: number,

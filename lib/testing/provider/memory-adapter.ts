@@ -1,28 +1,29 @@
 import type { Adapter, AdapterFactory, AdapterPayload } from "oidc-provider";
 
-/** More than a long test run or a day of trying out the example needs. */
+/** More than a long test run needs, or a day with the example app. */
 const MAX_ENTRIES = 50_000;
 
 /**
- * All that the provider remembers. Its own store does the same, but warns on the console at each start and forgets
- * after a thousand entries, which one load test fills. Expiry is the provider's business: it looks at `exp` itself.
+ * Creates the storage of oidc-provider, in memory. Its own memory adapter prints a warning at each start, and
+ * stores 1000 entries at most, which is not enough for a load test. oidc-provider itself checks the expiry of
+ * entries.
  */
 export function createMemoryAdapter(): AdapterFactory {
   const store = new Map<string, AdapterPayload>();
 
   return function adapter(model): Adapter {
     const keyOf = (id: string): string => `${model}:${id}`;
-    const ofThisModel = function* (): Generator<[string, AdapterPayload]> {
+    const entriesOfModel = function* (): Generator<[string, AdapterPayload]> {
       for (const entry of store) if (entry[0].startsWith(`${model}:`)) yield entry;
     };
     const findBy = async (member: "uid" | "userCode", value: string): Promise<AdapterPayload | undefined> => {
-      for (const [, payload] of ofThisModel()) if (payload[member] === value) return payload;
+      for (const [, payload] of entriesOfModel()) if (payload[member] === value) return payload;
       return undefined;
     };
 
     return {
       async upsert(id, payload) {
-        store.delete(keyOf(id)); // so that what is written anew counts as young
+        store.delete(keyOf(id)); // Moves the entry to the end, where the newest entries are.
         store.set(keyOf(id), payload);
         if (store.size > MAX_ENTRIES) removeOldEntries(store);
       },
@@ -37,13 +38,13 @@ export function createMemoryAdapter(): AdapterFactory {
         store.delete(keyOf(id));
       },
       async revokeByGrantId(grantId) {
-        for (const [key, payload] of ofThisModel()) if (payload.grantId === grantId) store.delete(key);
+        for (const [key, payload] of entriesOfModel()) if (payload.grantId === grantId) store.delete(key);
       },
     };
   };
 }
 
-/** What has ended goes first, and a tenth at least, so that this is seldom needed: a login outlives thousands of its tokens. */
+/** Removes expired entries, then the oldest ones, until 90% of the entries or fewer are left. */
 function removeOldEntries(store: Map<string, AdapterPayload>): void {
   const now = Date.now() / 1000;
   for (const [key, { exp }] of store) if (exp !== undefined && exp < now) store.delete(key);

@@ -16,20 +16,20 @@ export type OidcProvider = InstanceType<OidcProviderModule["default"]>;
 const DAY_SECONDS = 86_400;
 
 /**
- * oidc-provider says at import that it wants Node 22. What the portal uses of it works on Node 20 as well, which the
- * tests prove there, and a notice at each start would only worry those who try the example.
+ * Imports oidc-provider without its warning that it needs Node 22. The tests of this project prove that the
+ * features used here also work with Node 20.
  */
 async function importWithoutWarning(): Promise<OidcProviderModule> {
   const { warn } = console;
-  console.warn = (...said: unknown[]) => {
-    if (!String(said[0]).includes("oidc-provider WARNING")) warn(...said);
+  console.warn = (...values: unknown[]) => {
+    if (!String(values[0]).includes("oidc-provider WARNING")) warn(...values);
   };
   try {
     return await import("oidc-provider");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
     throw new Error(
-      "The test portal is an oidc-provider, which is not installed: npm install --save-dev oidc-provider",
+      "The test provider needs the package oidc-provider. Install it: npm install --save-dev oidc-provider",
     );
   } finally {
     console.warn = warn;
@@ -44,8 +44,8 @@ interface PreparedProvider {
 let prepared: Promise<PreparedProvider> | undefined;
 
 /**
- * What takes a while, once for each process. The internal key signs the provider's own ID tokens, which nobody gets
- * to see: they are replaced (tokens.ts).
+ * Loads oidc-provider and generates its internal key, once for each process. The key signs the ID tokens that
+ * oidc-provider issues. No client receives these, because signed-tokens.ts replaces them.
  */
 export function prepareProvider(): Promise<PreparedProvider> {
   prepared ??= (async () => {
@@ -53,6 +53,107 @@ export function prepareProvider(): Promise<PreparedProvider> {
     return { library: await importWithoutWarning(), internalKey: await exportJWK(privateKey) };
   })();
   return prepared;
+}
+
+/**
+ * Creates a provider of the package oidc-provider, with the paths of Tencent CIAM. response-adapter.ts
+ * changes its responses.
+ *
+ * @throws Error if a client is invalid
+ */
+export function createOidcProvider(
+  issuer: string,
+  { library, internalKey }: PreparedProvider,
+  settings: LocalProviderSettings,
+): OidcProvider {
+  const { default: ProviderClass } = library;
+  const provider = new ProviderClass(issuer, createConfiguration(library, internalKey, settings));
+  provider.Client.prototype.redirectUriAllowed = function isAllowed(uri) {
+    return isRegisteredUrl(settings, this.redirectUris, uri);
+  };
+  provider.silent = true; // A client that closes its connection is not worth a log line.
+  provider.on("server_error", (_ctx, error) => console.error(error));
+  return provider;
+}
+
+function createConfiguration(
+  library: OidcProviderModule,
+  internalKey: JWK,
+  settings: LocalProviderSettings,
+): Configuration {
+  const { full, users, acrValues } = settings;
+  return {
+    ...TENCENT_CONFIGURATION,
+    ...createTokenConfiguration(settings),
+    ...(acrValues.length > 0 && { acrValues: [...acrValues] }),
+    adapter: createMemoryAdapter(),
+    clients: settings.clients.map(toClientMetadata),
+    jwks: { keys: [internalKey] },
+    scopes: full ? ["openid", "profile", "email", "offline_access"] : ["openid", "profile", "email"],
+    claims: { openid: listClaimNames(users.values()) },
+    cookies: { keys: [randomBytes(32)], names: COOKIE_NAMES },
+    interactions: {
+      policy: createInteractionPolicy(library, acrValues),
+      url: (_ctx, { uid }) => `/portal/login?p_state=${uid}`,
+    },
+    findAccount(_ctx, sub) {
+      const user = users.get(sub);
+      return user && { accountId: sub, claims: () => ({ ...user }) };
+    },
+    loadExistingGrant,
+    features: createFeatures(library),
+    renderError(ctx, { error, error_description }) {
+      ctx.set(pageHeaders());
+      ctx.body = renderErrorPage(error, error_description);
+    },
+  };
+}
+
+/** Settings that are the same for all providers. */
+const TENCENT_CONFIGURATION: Configuration = {
+  clientDefaults: { id_token_signed_response_alg: "ES256" },
+  clientAuthMethods: ["client_secret_basic", "client_secret_post", "none"],
+  responseTypes: ["code"],
+  pkce: { required: () => false },
+  extraParams: ["auth_source_id"],
+  allowOmittingSingleRegisteredRedirectUri: false,
+  clockTolerance: 0, // With the default of 15 s, an expired access token would still be valid.
+  routes: {
+    authorization: "/oauth2/authorize",
+    token: "/oauth2/token",
+    jwks: "/oauth2/jwks",
+    userinfo: "/userinfo",
+    revocation: "/oauth2/revoke",
+  },
+  clientBasedCORS: () => false,
+};
+
+/** All ports of 127.0.0.1 share their cookies, so these names must differ from those of applications. */
+const COOKIE_NAMES = {
+  session: "demo_portal_session",
+  interaction: "demo_portal_login",
+  resume: "demo_portal_resume",
+};
+
+function createTokenConfiguration(settings: LocalProviderSettings): Configuration {
+  return {
+    ttl: {
+      AccessToken: settings.accessTokenSeconds,
+      AuthorizationCode: 300,
+      IdToken: 1_800,
+      RefreshToken: DAY_SECONDS,
+      Interaction: 3_600,
+      Session: DAY_SECONDS,
+      Grant: 30 * DAY_SECONDS,
+    },
+    formats: {
+      // A refresh token has 128 characters of 6 bits.
+      bitsOfOpaqueRandomness: (_ctx, { kind }) => (kind === "RefreshToken" ? 128 * 6 : 256),
+    },
+    issueRefreshToken: async (_ctx, client) => client.clientAuthMethod !== "none",
+    rotateRefreshToken: settings.rotateRefreshTokens,
+    expiresWithSession: async () => false,
+  };
 }
 
 const toClientMetadata = ({
@@ -69,116 +170,52 @@ const toClientMetadata = ({
     : { token_endpoint_auth_method: clientAuth, client_secret: clientSecret }),
 });
 
-/** Asks for a login where acr_values names ways to authenticate of which the portal's session is none. */
+/** Creates the policy that decides when a user must sign in. Users need not give consent. */
+function createInteractionPolicy(library: OidcProviderModule, acrValues: readonly string[]) {
+  const policy = library.interactionPolicy.base();
+  policy.get("consent")?.checks.clear();
+  policy.get("login")?.checks.add(createAcrCheck(library, acrValues));
+  return policy;
+}
+
+/**
+ * Requires a login if acr_values requests known methods, and the provider's session has used none of them.
+ */
 const createAcrCheck = ({ interactionPolicy: { Check } }: OidcProviderModule, acrValues: readonly string[]) =>
-  new Check("acr_values", "Another way to authenticate is wanted", ({ oidc }) => {
+  new Check("acr_values", "The request requires another authentication method", ({ oidc }) => {
     const requested = String(oidc.params?.["acr_values"] ?? "").split(" ");
     const known = requested.filter((acr) => acrValues.includes(acr));
-    const isIt =
+    const isSatisfied =
       known.length === 0 || known.includes(String(oidc.session?.acr)) || oidc.result?.login !== undefined;
-    return isIt ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT;
+    return isSatisfied ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT;
   });
 
-/** A real provider at the portal's addresses. How its answers come to look like the portal's is for dress.ts. */
-export function createOidcProvider(
-  issuer: string,
-  { library, internalKey }: PreparedProvider,
-  settings: LocalProviderSettings,
-): OidcProvider {
-  const { clients, accessTokenSeconds, rotateRefreshTokens, full, users, acrValues } = settings;
-  const { default: ProviderClass, errors, interactionPolicy } = library;
+/** Creates a grant for each login. If a user had one grant, a revocation would end all logins of the user. */
+const loadExistingGrant: NonNullable<Configuration["loadExistingGrant"]> = async ({ oidc }) => {
+  const { provider, client, session } = oidc;
+  if (!client || !session?.accountId) return undefined;
+  const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
+  grant.addOIDCScope("openid profile email");
+  await grant.save();
+  return grant;
+};
 
-  const policy = interactionPolicy.base();
-  policy.get("consent")?.checks.clear(); // nobody is asked: whoever logs in consents
-  policy.get("login")?.checks.add(createAcrCheck(library, acrValues));
-
-  const configuration: Configuration = {
-    adapter: createMemoryAdapter(),
-    clients: clients.map(toClientMetadata),
-    clientDefaults: { id_token_signed_response_alg: "ES256" },
-    clientAuthMethods: ["client_secret_basic", "client_secret_post", "none"],
-    jwks: { keys: [internalKey] },
-    responseTypes: ["code"],
-    ...(acrValues.length > 0 && { acrValues: [...acrValues] }),
-    scopes: full ? ["openid", "profile", "email", "offline_access"] : ["openid", "profile", "email"],
-    claims: { openid: listClaimNames(users.values()) },
-    pkce: { required: () => false },
-    extraParams: ["auth_source_id"],
-    allowOmittingSingleRegisteredRedirectUri: false,
-    clockTolerance: 0, // the default of 15 s would let an expired access token live on
-    routes: {
-      authorization: "/oauth2/authorize",
-      token: "/oauth2/token",
-      jwks: "/oauth2/jwks",
-      userinfo: "/userinfo",
-      revocation: "/oauth2/revoke",
-    },
-    cookies: {
-      keys: [randomBytes(32)],
-      // On 127.0.0.1 all ports share one jar, so these must not look like the application's.
-      names: {
-        session: "demo_portal_session",
-        interaction: "demo_portal_login",
-        resume: "demo_portal_resume",
+function createFeatures({ errors }: OidcProviderModule): NonNullable<Configuration["features"]> {
+  return {
+    devInteractions: { enabled: false },
+    rpInitiatedLogout: { enabled: false }, // provider-logout.ts also supports the parameters of Tencent CIAM.
+    pushedAuthorizationRequests: { enabled: false },
+    resourceIndicators: { enabled: false },
+    dPoP: { enabled: false },
+    revocation: {
+      enabled: true,
+      async allowedPolicy(_ctx, client, token) {
+        if (token.clientId !== client.clientId) throw new errors.InvalidClientAuth("token of another client");
+        if (token.kind !== "AccessToken") return true;
+        // oidc-provider would also revoke the refresh token, which Tencent CIAM does not do.
+        await token.destroy();
+        return false;
       },
     },
-    ttl: {
-      AccessToken: accessTokenSeconds,
-      AuthorizationCode: 300,
-      IdToken: 1_800,
-      RefreshToken: DAY_SECONDS,
-      Interaction: 3_600,
-      Session: DAY_SECONDS,
-      Grant: 30 * DAY_SECONDS,
-    },
-    formats: {
-      bitsOfOpaqueRandomness: (_ctx, { kind }) => (kind === "RefreshToken" ? 128 * 6 : 256), // 6 bits a character
-    },
-    interactions: { policy, url: (_ctx, { uid }) => `/portal/login?p_state=${uid}` },
-    findAccount(_ctx, sub) {
-      const user = users.get(sub);
-      return user && { accountId: sub, claims: () => ({ ...user }) };
-    },
-    // A grant for each login and not for each person, so that revoking one login's tokens leaves the others alone.
-    async loadExistingGrant({ oidc: { provider, client, session } }) {
-      if (!client || !session?.accountId) return undefined;
-      const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
-      grant.addOIDCScope("openid profile email");
-      await grant.save();
-      return grant;
-    },
-    issueRefreshToken: async (_ctx, client) => client.clientAuthMethod !== "none",
-    rotateRefreshToken: rotateRefreshTokens,
-    expiresWithSession: async () => false,
-    clientBasedCORS: () => false,
-    features: {
-      devInteractions: { enabled: false },
-      rpInitiatedLogout: { enabled: false }, // logout.ts, which knows the portal's own parameters
-      pushedAuthorizationRequests: { enabled: false },
-      resourceIndicators: { enabled: false },
-      dPoP: { enabled: false },
-      revocation: {
-        enabled: true,
-        async allowedPolicy(_ctx, client, token) {
-          if (token.clientId !== client.clientId)
-            throw new errors.InvalidClientAuth("token of another client");
-          if (token.kind !== "AccessToken") return true;
-          await token.destroy(); // oidc-provider would revoke the refresh token with it, which the portal does not
-          return false;
-        },
-      },
-    },
-    renderError(ctx, { error, error_description }) {
-      ctx.set(pageHeaders());
-      ctx.body = renderErrorPage(error, error_description);
-    },
   };
-
-  const provider = new ProviderClass(issuer, configuration);
-  provider.Client.prototype.redirectUriAllowed = function isAllowed(uri) {
-    return isRegisteredUrl(settings, this.redirectUris, uri);
-  };
-  provider.silent = true; // somebody who hangs up is no news; what goes wrong in here is a server_error
-  provider.on("server_error", (_ctx, error) => console.error(error));
-  return provider;
 }

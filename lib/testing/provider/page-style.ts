@@ -1,4 +1,4 @@
-/** Plain and small, for phones first, in light and dark. It stands inside each page, whose policy names its hash. */
+/** The style of all pages, in light and dark. Each page contains it, and its policy contains the hash. */
 export const PAGE_STYLE = `
 :root {
   color-scheme: light dark;

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { calculateJwkThumbprint, compactVerify, exportJWK, type JWK } from "jose";
 import type { SigningAlg } from "./local-provider-options.js";
 
-/** Whose key signs a token: the portal's, another one's, or none (alg `none`). */
+/** The key that signs a token: the provider's key, an unknown key, or no key (alg `none`). */
 export type Signer = "portal" | "stranger" | "nobody";
 
 interface SigningKey {
@@ -15,7 +15,10 @@ interface SigningKey {
 
 const generate = promisify(generateKeyPair);
 
-/** Signatures are made here and not by jose, which rightly refuses to write a header that lies about its key. */
+/**
+ * Options for node:crypto, which creates the signatures. jose would reject a header whose `alg` does not fit
+ * the key, and tests need such tokens.
+ */
 const SIGNATURE_OPTIONS: Record<SigningAlg, readonly [hash: string | null, options: SigningOptions]> = {
   RS256: ["sha256", {}],
   PS256: ["sha256", { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }],
@@ -34,27 +37,34 @@ async function generateKey(alg: SigningAlg): Promise<SigningKey> {
   return { kid: await calculateJwkThumbprint(jwk), privateKey, publicKey, jwk };
 }
 
-/** An RSA key takes a while to find, and a test suite starts many portals: each process makes its first ones once. */
+/**
+ * The first keys of all providers in this process. To generate an RSA key takes long, and tests start many
+ * providers.
+ */
 const firstKeys = new Map<string, Promise<SigningKey>>();
 
-function getFirstKey(alg: SigningAlg, whose: Signer): Promise<SigningKey> {
-  const known = firstKeys.get(alg + whose) ?? generateKey(alg);
-  firstKeys.set(alg + whose, known);
-  return known;
+function getFirstKey(alg: SigningAlg, signer: Signer): Promise<SigningKey> {
+  const key = firstKeys.get(alg + signer) ?? generateKey(alg);
+  firstKeys.set(alg + signer, key);
+  return key;
 }
 
 const encode = (part: unknown): string => Buffer.from(JSON.stringify(part)).toString("base64url");
 
+/** The signing keys of a provider. */
 export class ProviderKeys {
   readonly alg: SigningAlg;
-  /** Newest last. Old keys leave the published set, but the portal still knows the tokens that it signed with them. */
+  /**
+   * All keys of the provider, the newest last. Old keys are not published. They still verify the tokens that
+   * they have signed.
+   */
   readonly #own: [SigningKey, ...SigningKey[]];
   readonly #unknownKey: SigningKey;
 
-  private constructor(alg: SigningAlg, first: SigningKey, stranger: SigningKey) {
+  private constructor(alg: SigningAlg, first: SigningKey, unknownKey: SigningKey) {
     this.alg = alg;
     this.#own = [first];
-    this.#unknownKey = stranger;
+    this.#unknownKey = unknownKey;
   }
 
   static async create(alg: SigningAlg): Promise<ProviderKeys> {
@@ -65,37 +75,43 @@ export class ProviderKeys {
     return this.#own.at(-1) ?? this.#own[0];
   }
 
-  /** The portal's own set has neither `alg` nor `use`; another provider's has both. */
+  /**
+   * Returns the public key. Tencent CIAM publishes it without `alg` and `use`, standard providers with both.
+   */
   getPublishedSet(full: boolean): { keys: unknown[] } {
     const { jwk, kid } = this.#current;
     return { keys: [full ? { ...jwk, kid, alg: this.alg, use: "sig" } : { ...jwk, kid }] };
   }
 
-  /** @param keepsName whether the new key has the kid of the old one, as some portals have it */
-  async rotate(keepsName = false): Promise<void> {
+  /**
+   * Creates a new key.
+   *
+   * @param keepKid whether it has the `kid` of the old key, as with some providers
+   */
+  async rotate(keepKid = false): Promise<void> {
     const { kid } = this.#current;
     const next = await generateKey(this.alg);
-    this.#own.push(keepsName ? { ...next, kid } : next);
+    this.#own.push(keepKid ? { ...next, kid } : next);
   }
 
-  /** A JWT. A stranger's claims to be signed by our key; nobody's is not signed at all. */
-  sign(claims: object, header: object = {}, by: Signer = "portal"): string {
-    const alg = by === "nobody" ? "none" : this.alg;
+  /** Returns a JWT. Its header names the provider's key, also if an unknown key or no key signs it. */
+  sign(claims: object, header: object = {}, signer: Signer = "portal"): string {
+    const alg = signer === "nobody" ? "none" : this.alg;
     const content = `${encode({ kid: this.#current.kid, alg, ...header })}.${encode(claims)}`;
-    return `${content}.${by === "nobody" ? "" : this.createSignature(content, by)}`;
+    return `${content}.${signer === "nobody" ? "" : this.createSignature(content, signer)}`;
   }
 
-  createSignature(content: string, by: Exclude<Signer, "nobody"> = "portal"): string {
+  createSignature(content: string, signer: Exclude<Signer, "nobody"> = "portal"): string {
     const [hash, options] = SIGNATURE_OPTIONS[this.alg];
-    const { privateKey } = by === "stranger" ? this.#unknownKey : this.#current;
+    const { privateKey } = signer === "stranger" ? this.#unknownKey : this.#current;
     return sign(hash, Buffer.from(content), { key: privateKey, ...options }).toString("base64url");
   }
 
-  /** What is in a token that the portal signed, however long ago. Nothing for any other. */
+  /** Returns the claims of a token that any key of the provider has signed; undefined for other tokens. */
   async verify(jwt: string): Promise<Record<string, unknown> | undefined> {
     for (const { publicKey } of this.#own) {
-      const opened = await compactVerify(jwt, publicKey, { algorithms: [this.alg] }).catch(() => undefined);
-      if (opened) return JSON.parse(Buffer.from(opened.payload).toString()) as Record<string, unknown>;
+      const verified = await compactVerify(jwt, publicKey, { algorithms: [this.alg] }).catch(() => undefined);
+      if (verified) return JSON.parse(Buffer.from(verified.payload).toString()) as Record<string, unknown>;
     }
     return undefined;
   }

@@ -11,48 +11,48 @@ import type { SignedTokens } from "./signed-tokens.js";
 import type { SingleLogout } from "./single-logout.js";
 
 interface RequestedLogout {
-  /** Where to go from here; without one a page says farewell. */
+  /** The URL to which the logout leads. Without it, the provider shows a page. */
   readonly redirectUri?: string | undefined;
-  /** Which parameter was no good, and nothing ends. */
+  /** The name of an invalid parameter. With an invalid parameter, no session ends. */
   readonly invalidParameter?: string;
 }
 
 type FindClient = (clientId: string | undefined) => ProviderClient | undefined;
 
-/** The portal's own parameters. */
+/** Parses a logout request with the parameters of Tencent CIAM. */
 function parseTencentLogout(
   settings: LocalProviderSettings,
-  given: URLSearchParams,
+  parameters: URLSearchParams,
   findClient: FindClient,
 ): RequestedLogout {
-  const client = findClient(given.get("client_id") ?? undefined);
+  const client = findClient(parameters.get("client_id") ?? undefined);
   if (!client) return { invalidParameter: "client_id" };
   const { logoutRedirectUris = [] } = client;
-  const [only, ...others] = logoutRedirectUris;
-  const redirectUri = given.get("logout_redirect_uri") ?? (others.length === 0 ? only : undefined);
+  const [onlyUri] = logoutRedirectUris.length === 1 ? logoutRedirectUris : [];
+  const redirectUri = parameters.get("logout_redirect_uri") ?? onlyUri;
   return redirectUri !== undefined && isRegisteredUrl(settings, logoutRedirectUris, redirectUri)
     ? { redirectUri }
     : { invalidParameter: "logout_redirect_uri" };
 }
 
-/** OpenID Connect RP-Initiated Logout 1.0, section 2. Nobody is asked whether they mean it. */
+/** Parses a standard logout request (OpenID Connect RP-Initiated Logout 1.0, section 2). */
 async function parseStandardLogout(
   settings: LocalProviderSettings,
-  given: URLSearchParams,
+  parameters: URLSearchParams,
   findClient: FindClient,
   tokens: SignedTokens,
 ): Promise<RequestedLogout> {
-  const hint = given.get("id_token_hint");
+  const hint = parameters.get("id_token_hint");
   const claims = hint === null ? undefined : await tokens.verifyLogoutHint(hint);
   if (hint !== null && !claims) return { invalidParameter: "id_token_hint" };
 
-  const hinted = typeof claims?.["aud"] === "string" ? claims["aud"] : undefined;
-  const named = given.get("client_id") ?? hinted;
-  if (hinted !== undefined && named !== hinted) return { invalidParameter: "client_id" };
-  const client = findClient(named);
-  if (named !== undefined && !client) return { invalidParameter: "client_id" };
+  const hintedClient = typeof claims?.["aud"] === "string" ? claims["aud"] : undefined;
+  const clientId = parameters.get("client_id") ?? hintedClient;
+  if (hintedClient !== undefined && clientId !== hintedClient) return { invalidParameter: "client_id" };
+  const client = findClient(clientId);
+  if (clientId !== undefined && !client) return { invalidParameter: "client_id" };
 
-  const redirectUri = given.get("post_logout_redirect_uri");
+  const redirectUri = parameters.get("post_logout_redirect_uri");
   if (redirectUri === null) return {};
   return client && isRegisteredUrl(settings, client.logoutRedirectUris, redirectUri)
     ? { redirectUri }
@@ -74,6 +74,7 @@ function withState(redirectUri: string, state: string | null): URL {
   return target;
 }
 
+/** Handles a request to the logout endpoint: ends the session and notifies the applications. */
 export async function handleLogout(
   provider: OidcProvider,
   settings: LocalProviderSettings,
@@ -84,18 +85,19 @@ export async function handleLogout(
   res: ServerResponse,
 ): Promise<void> {
   const { clients, full } = settings;
-  const given = new URLSearchParams(request.method === "POST" ? request.body : request.url.split("?")[1]);
+  const query = request.url.split("?")[1];
+  const parameters = new URLSearchParams(request.method === "POST" ? request.body : query);
   const findClient: FindClient = (clientId) => clients.find((client) => client.clientId === clientId);
   const { redirectUri, invalidParameter } = full
-    ? await parseStandardLogout(settings, given, findClient, tokens)
-    : parseTencentLogout(settings, given, findClient);
+    ? await parseStandardLogout(settings, parameters, findClient, tokens)
+    : parseTencentLogout(settings, parameters, findClient);
   if (invalidParameter !== undefined) return sendLogoutError(res, invalidParameter, full);
 
   const session = await provider.Session.get(provider.createContext(req, res));
   const { frames } = await singleLogout.endSession(session.uid);
   await session.destroy();
 
-  const target = redirectUri === undefined ? undefined : withState(redirectUri, given.get("state"));
+  const target = redirectUri === undefined ? undefined : withState(redirectUri, parameters.get("state"));
   if (frames.length > 0) return sendFrames(res, frames, target?.href);
   if (target === undefined) return sendPage(res, 200, renderLoggedOutPage());
   res.writeHead(302, { Location: target.href, "Cache-Control": "no-store" }).end();

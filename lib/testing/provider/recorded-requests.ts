@@ -1,50 +1,51 @@
 import { IncomingMessage } from "node:http";
 
-/** A request that the portal got. */
+/** A request that the provider has received. */
 export interface RecordedRequest {
   /** The HTTP method. */
   readonly method: string;
-  /** Without the query. */
+  /** The path without the query. */
   readonly path: string;
   /** The path with its query. */
   readonly url: string;
-  /** As they came, in lower case. */
+  /** The headers, with names in lower case. */
   readonly headers: IncomingMessage["headers"];
-  /** As it came; "" where there was none. */
+  /** The body as text; "" if there is no body. */
   readonly body: string;
 }
 
 const LARGEST_BODY_BYTES = 64 * 1024;
 
-/** Reads all that was sent. `undefined` when that is more than any form of an OpenID provider holds. */
+/** Reads a request with its body. Returns undefined if the body is larger than 64 KiB. */
 export async function recordRequest(req: IncomingMessage): Promise<RecordedRequest | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of req as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size <= LARGEST_BODY_BYTES) chunks.push(chunk); // the rest is read too: who still sends does not hear an answer
+    // The rest is read too, because a client that is still sending does not read the response.
+    if (size <= LARGEST_BODY_BYTES) chunks.push(chunk);
   }
   if (size > LARGEST_BODY_BYTES) return undefined;
   const { method = "GET", url = "/", headers } = req;
   return { method, path: url.split("?")[0] ?? url, url, headers, body: Buffer.concat(chunks).toString() };
 }
 
-/** The request once more, unread, on the same socket, with the body (and headers) that its next reader shall see. */
+/** Creates an unread copy of a request on the same socket, with another method, URL, headers and body. */
 export function replayRequest(
   req: IncomingMessage,
   { method, url, headers, body }: Pick<RecordedRequest, "method" | "url" | "headers" | "body">,
 ): IncomingMessage {
-  const again = new IncomingMessage(req.socket);
+  const copy = new IncomingMessage(req.socket);
   const length = { "content-length": String(Buffer.byteLength(body)) };
-  Object.assign(again, {
+  Object.assign(copy, {
     method,
     url,
     httpVersion: req.httpVersion,
     rawHeaders: req.rawHeaders,
     complete: true,
   });
-  again.headers = { ...headers, ...(body && length) };
-  again.push(body);
-  again.push(null);
-  return again;
+  copy.headers = { ...headers, ...(body && length) };
+  copy.push(body);
+  copy.push(null);
+  return copy;
 }

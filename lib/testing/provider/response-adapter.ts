@@ -16,12 +16,12 @@ const JSON_TYPE = "application/json;charset=UTF-8";
 interface ResponseAdapterOptions {
   readonly keys: ProviderKeys;
   readonly settings: LocalProviderSettings;
-  readonly mischief: FaultInjection;
+  readonly faults: FaultInjection;
   readonly tokens: SignedTokens;
 }
 
-/** The discovery document as the portal documents it: all that it lists, and nothing that it leaves out. */
-const sparseDocument = (
+/** Returns the short discovery document that the documentation of Tencent CIAM describes. */
+const createTencentDocument = (
   issuer: string,
   { signingAlg, issuerSuffix }: LocalProviderSettings,
 ): Record<string, unknown> => ({
@@ -37,6 +37,22 @@ const sparseDocument = (
   scopes_supported: ["openid"],
 });
 
+/** Returns the discovery document of oidc-provider, with changes for this provider. */
+const createStandardDocument = (
+  ctx: KoaContextWithOIDC,
+  issuer: string,
+  { signingAlg, issuerSuffix }: LocalProviderSettings,
+): Record<string, unknown> => ({
+  ...(ctx.body as Record<string, unknown>),
+  issuer: issuer + issuerSuffix,
+  id_token_signing_alg_values_supported: [signingAlg], // In place of the algorithm of the internal key.
+  end_session_endpoint: `${issuer}/logout`,
+  backchannel_logout_supported: true,
+  backchannel_logout_session_supported: true,
+  frontchannel_logout_supported: true,
+  frontchannel_logout_session_supported: true,
+});
+
 function sendJson(ctx: KoaContextWithOIDC, body: unknown): void {
   ctx.body = typeof body === "string" ? body : JSON.stringify(body);
   ctx.set("Content-Type", JSON_TYPE);
@@ -47,15 +63,18 @@ function sendErrorResponse(
   { status, body, challenge }: ProviderErrorResponse,
 ): void {
   ctx.remove("WWW-Authenticate");
-  ctx.remove("Content-Type"); // Koa would make an empty JSON answer say "null"
+  ctx.remove("Content-Type"); // With a JSON type, Koa would send "null" as the body.
   ctx.body = null;
   ctx.status = status;
   if (body) sendJson(ctx, body);
   if (challenge) ctx.set("WWW-Authenticate", challenge);
 }
 
-/** oidc-provider redirects with 303, the portal with 302, and without the `iss` of RFC 9207. */
-function redirect(
+/**
+ * Changes a redirect to that of Tencent CIAM: with 302 in place of 303, and without the `iss` of RFC 9207 in
+ * error responses.
+ */
+function adaptRedirect(
   ctx: KoaContextWithOIDC,
   failure: errors.OIDCProviderError | undefined,
   full: boolean,
@@ -64,61 +83,43 @@ function redirect(
   if (!location) return;
   ctx.status = 302;
   if (full || !failure || !URL.canParse(location)) return;
-  const address = new URL(location);
-  address.searchParams.delete("iss");
+  const url = new URL(location);
+  url.searchParams.delete("iss");
   for (const [name, value] of Object.entries(toAuthorizationErrorParameters(failure)))
-    address.searchParams.set(name, value);
-  ctx.set("Location", address.href);
+    url.searchParams.set(name, value);
+  ctx.set("Location", url.href);
 }
 
-/** Puts the portal's clothes on what the provider answers. */
-export function adaptResponses(
-  provider: OidcProvider,
-  { keys, settings, mischief: faults, tokens }: ResponseAdapterOptions,
-): void {
+/**
+ * Changes the responses of oidc-provider to those of the test provider: documents, keys, tokens, redirects
+ * and errors. Faults that a test has requested are applied here too.
+ */
+export function adaptResponses(provider: OidcProvider, options: ResponseAdapterOptions): void {
+  const { keys, settings, faults, tokens } = options;
   const { full } = settings;
-  const failures = new WeakMap<KoaContextWithOIDC, errors.OIDCProviderError>();
-  const remember = (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError) =>
-    void failures.set(ctx, error);
-  provider.on("grant.error", remember);
-  provider.on("userinfo.error", remember);
-  provider.on("revocation.error", remember);
-  provider.on("authorization.error", (ctx, error) => {
-    remember(ctx, error);
-    // A standard provider tells the application about a wrong response_type, the portal tells the person.
-    if (!full && /response_type/.test(error.error_description ?? "")) error.allow_redirect = false;
-  });
-  provider.on("authorization.success", (_ctx, answer) => {
-    if (!full) delete answer?.["iss"];
-    else if (answer) answer["iss"] = getTokenIssuer(provider.issuer, settings);
-  });
+  const failures = collectFailures(provider, settings);
+  const runInTurn = createTurns();
 
-  /** Two requests with the same code or refresh token: the second one finds it used, however close they came. */
-  let turn: Promise<unknown> = Promise.resolve();
-  const inTurn = (work: () => Promise<unknown>): Promise<unknown> => {
-    turn = turn.then(work, work);
-    return turn;
-  };
-
-  provider.use(async function dressAnswer(koaContext, next) {
-    await (koaContext.path === "/oauth2/token" ? inTurn(next) : next());
+  provider.use(async function adaptResponse(koaContext, next) {
+    await (koaContext.path === "/oauth2/token" ? runInTurn(next) : next());
     const ctx = koaContext as KoaContextWithOIDC;
     const failure = failures.get(ctx);
-    // No `oidc` for an address that the provider does not know, whatever the type says.
+    // For an unknown path, `oidc` is missing, although its type does not allow that.
     switch ((ctx.oidc as KoaContextWithOIDC["oidc"] | undefined)?.route) {
-      case "discovery":
-        return sendJson(
-          ctx,
-          faults.discovery.apply(full ? standardDocument(ctx) : sparseDocument(provider.issuer, settings)),
-        );
+      case "discovery": {
+        const document = full
+          ? createStandardDocument(ctx, provider.issuer, settings)
+          : createTencentDocument(provider.issuer, settings);
+        return sendJson(ctx, faults.discovery.apply(document));
+      }
       case "jwks":
         return sendJson(ctx, faults.keys.apply(keys.getPublishedSet(full)));
       case "authorization":
       case "resume":
-        return redirect(ctx, failure, full);
+        return adaptRedirect(ctx, failure, full);
       case "token":
         if (ctx.status === 200)
-          return sendTokens(ctx, tokens.replaceTokens(ctx, ctx.body as Record<string, unknown>));
+          return sendTokens(ctx, tokens.replaceTokens(ctx, ctx.body as Record<string, unknown>), faults);
         return full || !failure ? undefined : sendErrorResponse(ctx, toClientErrorResponse(failure));
       case "revocation":
         return full || !failure ? undefined : sendErrorResponse(ctx, toClientErrorResponse(failure));
@@ -126,25 +127,52 @@ export function adaptResponses(
         return full || !failure ? undefined : sendErrorResponse(ctx, toUserInfoErrorResponse(failure));
     }
   });
+}
 
-  function sendTokens(ctx: KoaContextWithOIDC, answer: Record<string, unknown>): void {
-    sendJson(ctx, answer);
-    const written = faults.tokenResponseWriters.shift()?.(JSON.stringify(answer));
-    if (!written) return;
-    ctx.body = written.body;
-    ctx.set(written.headers);
-  }
+/** Collects the error of each failed request, and adapts `iss` and the place where an error is reported. */
+function collectFailures(
+  provider: OidcProvider,
+  settings: LocalProviderSettings,
+): WeakMap<KoaContextWithOIDC, errors.OIDCProviderError> {
+  const failures = new WeakMap<KoaContextWithOIDC, errors.OIDCProviderError>();
+  const saveFailure = (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError) =>
+    void failures.set(ctx, error);
+  provider.on("grant.error", saveFailure);
+  provider.on("userinfo.error", saveFailure);
+  provider.on("revocation.error", saveFailure);
+  provider.on("authorization.error", (ctx, error) => {
+    saveFailure(ctx, error);
+    // A standard provider reports an invalid response_type to the application. Tencent CIAM shows a page to
+    // the user.
+    if (!settings.full && /response_type/.test(error.error_description ?? "")) error.allow_redirect = false;
+  });
+  provider.on("authorization.success", (_ctx, response) => {
+    if (!settings.full) delete response?.["iss"];
+    else if (response) response["iss"] = getTokenIssuer(provider.issuer, settings);
+  });
+  return failures;
+}
 
-  function standardDocument(ctx: KoaContextWithOIDC): Record<string, unknown> {
-    return {
-      ...(ctx.body as Record<string, unknown>),
-      issuer: provider.issuer + settings.issuerSuffix,
-      id_token_signing_alg_values_supported: [settings.signingAlg], // and not that of the provider's internal key
-      end_session_endpoint: `${provider.issuer}/logout`,
-      backchannel_logout_supported: true,
-      backchannel_logout_session_supported: true,
-      frontchannel_logout_supported: true,
-      frontchannel_logout_session_supported: true,
-    };
-  }
+/**
+ * Creates a function that runs work one after the other. If two requests use the same code or refresh token
+ * at the same moment, the second one must find it used.
+ */
+function createTurns(): (work: () => Promise<unknown>) => Promise<unknown> {
+  let lastTurn: Promise<unknown> = Promise.resolve();
+  return function runInTurn(work) {
+    lastTurn = lastTurn.then(work, work);
+    return lastTurn;
+  };
+}
+
+function sendTokens(
+  ctx: KoaContextWithOIDC,
+  response: Record<string, unknown>,
+  faults: FaultInjection,
+): void {
+  sendJson(ctx, response);
+  const written = faults.tokenResponseWriters.shift()?.(JSON.stringify(response));
+  if (!written) return;
+  ctx.body = written.body;
+  ctx.set(written.headers);
 }

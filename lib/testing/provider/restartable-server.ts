@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** An http server on 127.0.0.1 that can be shut and opened again on the port that it had. */
+/** An HTTP server on 127.0.0.1 that can stop, and start again on the same port. */
 export class RestartableServer {
   readonly #listener: RequestListener;
   #server: Server | undefined;
@@ -21,12 +21,12 @@ export class RestartableServer {
     if (this.#server) return;
     const server = createServer(this.#listener);
     server.listen(this.#port, "127.0.0.1");
-    await once(server, "listening"); // rejects with the server's own error, as EADDRINUSE
+    await once(server, "listening"); // Rejects with the error of the server, such as EADDRINUSE.
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;
   }
 
-  /** From here on connections are refused, and those that were open are cut. */
+  /** Refuses new connections, and closes those that are open. */
   stop(): Promise<unknown> {
     const server = this.#server;
     this.#server = undefined;

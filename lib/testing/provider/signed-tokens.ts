@@ -10,7 +10,7 @@ const ID_TOKEN_SECONDS = 1_800;
 const MAX_LOGINS = 10_000;
 const MAX_ISSUED = 3_000;
 
-/** The left half of the hash of the access token. OpenID Connect Core 1.0, section 3.1.3.6. */
+/** Returns the left half of the hash of an access token (OpenID Connect Core 1.0, section 3.1.3.6). */
 function computeAtHash(accessToken: string, alg: string): string {
   const digest = createHash(alg === "EdDSA" ? "sha512" : "sha256")
     .update(accessToken)
@@ -18,14 +18,18 @@ function computeAtHash(accessToken: string, alg: string): string {
   return digest.subarray(0, digest.length / 2).toString("base64url");
 }
 
+type Claims = Record<string, unknown>;
+type Entities = KoaContextWithOIDC["oidc"]["entities"];
+
+/** Replaces the tokens of oidc-provider with JWTs, which Tencent CIAM and many other providers issue. */
 export class SignedTokens {
   readonly #keys: ProviderKeys;
   readonly #settings: LocalProviderSettings;
   readonly #faults: FaultInjection;
   readonly #singleLogout: SingleLogout;
-  /** For each login the `jti` of its newest ID token: an older one is no good as a logout hint. */
+  /** The `jti` of the newest ID token of each login. Older ID tokens are invalid as logout hints. */
   readonly #newestIds = new Map<string, string>();
-  /** Every token that was given to somebody, in order; of very many the newest. */
+  /** The tokens that were issued, in order. Only the newest are stored. */
   readonly issued: string[] = [];
 
   constructor(
@@ -40,54 +44,75 @@ export class SignedTokens {
     this.#faults = faults;
   }
 
-  /** The provider's good answer, with the portal's JWTs in place of what the provider issued. */
-  replaceTokens({ oidc }: KoaContextWithOIDC, issued: Record<string, unknown>): Record<string, unknown> {
-    const { AccessToken: access, AuthorizationCode: code, RefreshToken: refresh } = oidc.entities;
-    if (!access) throw new Error("a token answer without an access token");
-    const { accountId: sub, clientId: aud, scope = "", grantId = "" } = access;
-    const iat = Math.floor(Date.now() / 1000) + this.#faults.aheadSeconds;
+  /** Returns the token response of oidc-provider with JWTs in place of its tokens. */
+  replaceTokens({ oidc }: KoaContextWithOIDC, original: Claims): Claims {
+    const { entities } = oidc;
+    const { AccessToken: access } = entities;
+    if (!access) throw new Error("a token response without an access token");
     const { tenant } = this.#settings;
-    const iss = getTokenIssuer(oidc.issuer, this.#settings);
-    const issuer = { sub, aud, iss, ...(tenant !== undefined && { tid: tenant }), iat };
-
-    // The provider's own token travels as `jti`, which is where undress() finds it again.
-    const accessClaims = { nbf: iat, scope: scope.split(" "), exp: iat + Number(issued["expires_in"]) };
-    const access_token = this.#keys.sign(
-      { ...issuer, ...accessClaims, jti: issued["access_token"] },
-      { typ: "JWT" },
-    );
-
-    const { full, echoNonce } = this.#settings;
-    const sid = (code ?? refresh)?.sessionUid;
-    if (full && code && sid !== undefined) this.#singleLogout.recordLogin(sid, sub, aud ?? "");
-    const idClaims = {
-      ...getCustomClaims(this.#settings.users.get(sub)),
-      ...issuer,
-      azp: aud,
-      exp: iat + ID_TOKEN_SECONDS,
-      jti: `${grantId}.${randomUUID()}`,
-      nonce: echoNonce ? code?.nonce : undefined, // there is a code at a login only, so a refresh brings no nonce
-      ...(full && {
-        at_hash: computeAtHash(access_token, this.#keys.alg),
-        auth_time: (code ?? refresh)?.authTime,
-        acr: (code ?? refresh)?.acr,
-        sid,
-      }),
+    const iat = Math.floor(Date.now() / 1000) + this.#faults.aheadSeconds;
+    const commonClaims = {
+      sub: access.accountId,
+      aud: access.clientId,
+      iss: getTokenIssuer(oidc.issuer, this.#settings),
+      ...(tenant !== undefined && { tid: tenant }),
+      iat,
     };
-    const id_token = issued["id_token"] === undefined ? undefined : this.#idToken(grantId, idClaims);
-
-    const response = { ...issued, access_token, id_token, ...this.#faults.tokenResponseChanges.shift() };
-    for (const token of [
-      response.access_token,
-      response.id_token,
-      (response as Record<string, unknown>)["refresh_token"],
-    ])
-      if (typeof token === "string") this.issued.push(token);
-    if (this.issued.length > MAX_ISSUED) this.issued.splice(0, this.issued.length - MAX_ISSUED);
+    const accessClaims = {
+      ...commonClaims,
+      nbf: iat,
+      scope: (access.scope ?? "").split(" "),
+      exp: iat + Number(original["expires_in"]),
+      jti: original["access_token"], // toProviderToken() needs it.
+    };
+    const access_token = this.#keys.sign(accessClaims, { typ: "JWT" });
+    this.#recordLogin(entities);
+    const idClaims = this.#createIdClaims(commonClaims, entities, access_token);
+    const id_token =
+      original["id_token"] === undefined ? undefined : this.#signIdToken(access.grantId ?? "", idClaims);
+    const changes = this.#faults.tokenResponseChanges.shift();
+    const response: Claims = { ...original, access_token, id_token, ...changes };
+    this.#recordIssued([response["access_token"], response["id_token"], response["refresh_token"]]);
     return response;
   }
 
-  #idToken(grantId: string, claims: Record<string, unknown>): string {
+  /**
+   * Records a login, so that the application is notified of a logout. A refresh has no code and is not
+   * recorded.
+   */
+  #recordLogin({ AccessToken: access, AuthorizationCode: code, RefreshToken: refresh }: Entities): void {
+    const sid = (code ?? refresh)?.sessionUid;
+    if (!this.#settings.full || !access || !code || sid === undefined) return;
+    this.#singleLogout.recordLogin(sid, access.accountId, access.clientId ?? "");
+  }
+
+  #createIdClaims(
+    commonClaims: { sub: string; iat: number },
+    entities: Entities,
+    accessToken: string,
+  ): Claims {
+    const { AccessToken: access, AuthorizationCode: code, RefreshToken: refresh } = entities;
+    const { full, echoNonce, users } = this.#settings;
+    const claims = {
+      ...getCustomClaims(users.get(commonClaims.sub)),
+      ...commonClaims,
+      azp: access?.clientId,
+      exp: commonClaims.iat + ID_TOKEN_SECONDS,
+      jti: `${access?.grantId ?? ""}.${randomUUID()}`,
+      nonce: echoNonce ? code?.nonce : undefined, // Only a login has a code. A refresh has no nonce.
+    };
+    if (!full) return claims;
+    const { authTime, acr, sessionUid } = code ?? refresh ?? {};
+    return {
+      ...claims,
+      at_hash: computeAtHash(accessToken, this.#keys.alg),
+      auth_time: authTime,
+      acr,
+      sid: sessionUid,
+    };
+  }
+
+  #signIdToken(grantId: string, claims: Claims): string {
     const changes = this.#faults.idTokenChanges.shift();
     this.#newestIds.delete(grantId);
     this.#newestIds.set(grantId, String(claims["jti"]));
@@ -95,22 +120,30 @@ export class SignedTokens {
       if (this.#newestIds.size <= MAX_LOGINS) break;
       this.#newestIds.delete(oldest);
     }
-    const changed = { ...claims, ...changes?.claims };
-    if (changes?.forge) return changes.forge(changed, (content) => this.#keys.createSignature(content));
-    return this.#keys.sign(changed, changes?.header, changes?.signedBy);
+    const changedClaims = { ...claims, ...changes?.claims };
+    if (changes?.forge) return changes.forge(changedClaims, (content) => this.#keys.createSignature(content));
+    return this.#keys.sign(changedClaims, changes?.header, changes?.signedBy);
+  }
+
+  #recordIssued(tokens: readonly unknown[]): void {
+    for (const token of tokens) if (typeof token === "string") this.issued.push(token);
+    if (this.issued.length > MAX_ISSUED) this.issued.splice(0, this.issued.length - MAX_ISSUED);
   }
 
   /**
-   * The token as the provider knows it. What the portal has not signed goes on without its dots: no token that the
-   * provider keeps looks like that, and it would not hear of a JWT at revocation.
+   * Returns the token of oidc-provider that belongs to a JWT. From other texts it removes the dots.
+   * oidc-provider knows no such token, and its revocation endpoint would reject a JWT.
    */
   async toProviderToken(token: string): Promise<string> {
-    const opened = await this.#keys.verify(token);
-    return typeof opened?.["jti"] === "string" ? opened["jti"] : token.replaceAll(".", "");
+    const claims = await this.#keys.verify(token);
+    return typeof claims?.["jti"] === "string" ? claims["jti"] : token.replaceAll(".", "");
   }
 
-  /** What a logout hint says, if it is the newest ID token of its login. It may have expired. */
-  async verifyLogoutHint(hint: string): Promise<Record<string, unknown> | undefined> {
+  /**
+   * Returns the claims of a logout hint if it is the newest ID token of its login; otherwise undefined. It
+   * may have expired.
+   */
+  async verifyLogoutHint(hint: string): Promise<Claims | undefined> {
     const claims = await this.#keys.verify(hint);
     const [grantId = ""] = String(claims?.["jti"]).split(".");
     return this.#newestIds.get(grantId) === claims?.["jti"] ? claims : undefined;

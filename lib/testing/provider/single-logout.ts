@@ -3,24 +3,24 @@ import type { FaultInjection, IdTokenChanges } from "./fault-injection.js";
 import { getTokenIssuer, type LocalProviderSettings, type ProviderClient } from "./local-provider-options.js";
 import type { ProviderKeys } from "./provider-keys.js";
 
-/** Whom a logout token speaks of: a person, one of their sessions at the portal, or the one in the other. */
+/** The subject of a logout token: a user, a session of the user at the provider, or both. */
 export interface LogoutSubject {
-  /** The person. */
+  /** The identifier of the user. */
   readonly sub?: string;
-  /** Their session at the portal, as in the ID tokens that came of it. */
+  /** The session at the provider. The ID tokens of that session contain it as `sid`. */
   readonly sid?: string;
 }
 
-/** How an application answered a back-channel logout. */
+/** The response of an application to a logout token. */
 export interface LogoutResponse {
-  /** 200 where it says that the sessions are over (section 2.8). */
+  /** The status. 200 means that the sessions have ended (Back-Channel Logout 1.0, section 2.8). */
   readonly status: number;
-  /** What it says beside that. */
+  /** The body of the response. */
   readonly body: string;
 }
 
 const LOGOUT_TOKEN_SECONDS = 120;
-/** Whoever does not answer keeps nobody from going on. */
+/** An application that does not respond must not block the logout. */
 const RESPONSE_TIMEOUT_MS = 5000;
 const MAX_SESSIONS = 10_000;
 
@@ -29,31 +29,33 @@ interface Session {
   readonly clients: Set<string>;
 }
 
-/** Who has logged in where, and how the applications hear that it is over. */
+/** The outcome of a logout at the applications. */
+interface EndedSession {
+  readonly responses: readonly LogoutResponse[];
+  /** The URLs that the browser must load in frames. */
+  readonly frames: readonly string[];
+}
+
+/** Records at which applications users have signed in, and notifies these applications of a logout. */
 export class SingleLogout {
-  readonly #issuer: () => string;
+  readonly #issuer: string;
   readonly #keys: ProviderKeys;
   readonly #settings: LocalProviderSettings;
   readonly #faults: FaultInjection;
-  /** By `sid`; of very many the newest. */
+  /** The sessions by `sid`. Only the newest are stored. */
   readonly #sessions = new Map<string, Session>();
 
-  constructor(
-    issuer: () => string,
-    keys: ProviderKeys,
-    settings: LocalProviderSettings,
-    faults: FaultInjection,
-  ) {
+  constructor(issuer: string, keys: ProviderKeys, settings: LocalProviderSettings, faults: FaultInjection) {
     this.#issuer = issuer;
     this.#keys = keys;
     this.#settings = settings;
     this.#faults = faults;
   }
 
-  /** An application has been told who somebody is. */
+  /** Records that a user has signed in at an application. */
   recordLogin(sid: string, sub: string, clientId: string): void {
-    const known = this.#sessions.get(sid);
-    const session = known?.sub === sub ? known : { sub, clients: new Set<string>() };
+    const recorded = this.#sessions.get(sid);
+    const session = recorded?.sub === sub ? recorded : { sub, clients: new Set<string>() };
     session.clients.add(clientId);
     this.#sessions.delete(sid);
     this.#sessions.set(sid, session);
@@ -61,18 +63,19 @@ export class SingleLogout {
     if (this.#sessions.size > MAX_SESSIONS && oldest !== undefined) this.#sessions.delete(oldest);
   }
 
-  /** The portal's sessions of this person. */
+  /** Lists the sessions of a user. */
   listSids(sub: string): string[] {
     return [...this.#sessions].filter(([, session]) => session.sub === sub).map(([sid]) => sid);
   }
 
-  /** OpenID Connect Back-Channel Logout 1.0, section 2.4. */
+  /** Returns a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.4). */
   createLogoutToken(subject: LogoutSubject, clientId: string, changes: IdTokenChanges = {}): string {
     const { claims, header, signedBy, forge } = changes;
+    const { tenant } = this.#settings;
     const iat = Math.floor(Date.now() / 1000) + this.#faults.aheadSeconds;
     const allClaims = {
-      iss: getTokenIssuer(this.#issuer(), this.#settings),
-      ...(this.#settings.tenant !== undefined && { tid: this.#settings.tenant }),
+      iss: getTokenIssuer(this.#issuer, this.#settings),
+      ...(tenant !== undefined && { tid: tenant }),
       aud: clientId,
       iat,
       exp: iat + LOGOUT_TOKEN_SECONDS,
@@ -85,26 +88,26 @@ export class SingleLogout {
     return this.#keys.sign(allClaims, { typ: "logout+jwt", ...header }, signedBy);
   }
 
-  /** Tells the applications that a session is over, and forgets it. Gives the addresses that the browser is to frame, too. */
-  async endSession(
-    sid: string,
-  ): Promise<{ readonly answers: readonly LogoutResponse[]; readonly frames: readonly string[] }> {
+  /** Removes a session, and sends a logout token to each of its applications. */
+  async endSession(sid: string): Promise<EndedSession> {
     const session = this.#sessions.get(sid);
-    if (!session) return { answers: [], frames: [] };
+    if (!session) return { responses: [], frames: [] };
     this.#sessions.delete(sid);
     const clients = this.#settings.clients.filter(({ clientId }) => session.clients.has(clientId));
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       clients.map((client) => this.#notifyClient(client, { sub: session.sub, sid })),
     );
     const frames = clients.flatMap(({ frontchannelLogoutUri }) =>
       frontchannelLogoutUri === undefined ? [] : [this.#buildFrameUrl(frontchannelLogoutUri, sid)],
     );
-    return { answers: answers.filter((response) => response !== undefined), frames };
+    return { responses: responses.filter((response) => response !== undefined), frames };
   }
 
-  /** Sends one application a logout token; undefined for one that wants none. */
+  /**
+   * Sends a logout token to an application. Returns undefined if the application has no backchannelLogoutUri.
+   */
   async sendLogoutToken(clientId: string, token: string): Promise<LogoutResponse | undefined> {
-    const client = this.#settings.clients.find((one) => one.clientId === clientId);
+    const client = this.#settings.clients.find((candidate) => candidate.clientId === clientId);
     if (client?.backchannelLogoutUri === undefined) return undefined;
     const response = await fetch(client.backchannelLogoutUri, {
       method: "POST",
@@ -115,14 +118,15 @@ export class SingleLogout {
     return { status: response.status, body: await response.text() };
   }
 
+  /** Notifies an application. If it cannot be reached, the user is signed out anyway. */
   #notifyClient({ clientId }: ProviderClient, subject: LogoutSubject): Promise<LogoutResponse | undefined> {
-    return this.sendLogoutToken(clientId, this.createLogoutToken(subject, clientId)).catch(() => undefined); // nobody is kept signed in for that
+    return this.sendLogoutToken(clientId, this.createLogoutToken(subject, clientId)).catch(() => undefined);
   }
 
-  /** OpenID Connect Front-Channel Logout 1.0, section 2. */
-  #buildFrameUrl(address: string, sid: string): string {
-    const url = new URL(address);
-    url.searchParams.set("iss", getTokenIssuer(this.#issuer(), this.#settings));
+  /** Adds the parameters of OpenID Connect Front-Channel Logout 1.0, section 2. */
+  #buildFrameUrl(frontchannelLogoutUri: string, sid: string): string {
+    const url = new URL(frontchannelLogoutUri);
+    url.searchParams.set("iss", getTokenIssuer(this.#issuer, this.#settings));
     url.searchParams.set("sid", sid);
     return url.href;
   }

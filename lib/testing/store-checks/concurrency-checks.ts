@@ -26,7 +26,7 @@ const races = (trial: Trial, race: (key: string) => Promise<void>): Promise<unkn
     }),
   );
 
-/** What two processes do at the same moment. */
+/** Checks with two processes at the same moment. */
 export const concurrencyChecks: readonly StoreCheck[] = [
   {
     name: "shows every other connection what a write has confirmed",

@@ -2,7 +2,7 @@ import { HOUR_MS, SHORT_MS, type StoreCheck, times } from "./trial.js";
 
 const CALLERS = 40;
 
-/** What the lists of names do. */
+/** Checks of lists of names. */
 const lists: readonly StoreCheck[] = [
   {
     name: "lists the names that were added, each once",
@@ -82,7 +82,7 @@ const lists: readonly StoreCheck[] = [
   },
 ];
 
-/** How names expire. */
+/** Checks of the lifetime of names. */
 const names: readonly StoreCheck[] = [
   {
     name: "omits names that have expired, and keeps a list as long as its last name",

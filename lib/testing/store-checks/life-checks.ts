@@ -1,6 +1,6 @@
 import { HOUR_MS, SHORT_MS, type StoreCheck, type Trial } from "./trial.js";
 
-/** How lives change. */
+/** Checks of changed lifetimes. */
 const changedLives: readonly StoreCheck[] = [
   {
     name: "keeps the end of a record when replace() gets no life",
@@ -88,7 +88,7 @@ const changedLives: readonly StoreCheck[] = [
   },
 ];
 
-/** What each method does with a record that has expired, whether or not the database has deleted it. */
+/** Checks of each method with an expired record. The database may or may not have deleted it. */
 const ends: readonly StoreCheck[] = [
   {
     name: "does not read a record that has expired",

@@ -1,6 +1,6 @@
 import { HOUR_MS, type StoreCheck } from "./trial.js";
 
-/** What each method does with a record that has not expired. */
+/** Checks of each method with a record that has not expired. */
 export const recordChecks: readonly StoreCheck[] = [
   {
     name: "reads what it created, with version 1 and its life",
@@ -25,7 +25,7 @@ export const recordChecks: readonly StoreCheck[] = [
   },
   {
     name: "creates a record once, and changes nothing the second time",
-    risk: "two callbacks take the same login attempt, and the provider revokes the tokens of a code that is sent twice",
+    risk: "two callbacks send the code of one login attempt, and the provider revokes its tokens",
     async run(trial) {
       const key = trial.newKey();
       await trial.create(key, "first");
@@ -93,7 +93,7 @@ export const recordChecks: readonly StoreCheck[] = [
   },
   {
     name: "does not replace a record of another version",
-    risk: "a slow process writes old tokens over new ones, and the provider revokes the login at the next refresh",
+    risk: "a slow process overwrites new tokens, and the provider revokes the login at the next refresh",
     async run(trial) {
       const key = trial.newKey();
       await trial.create(key, "first");
@@ -123,7 +123,7 @@ export const recordChecks: readonly StoreCheck[] = [
   },
   {
     name: "removes a record only of the version that is given",
-    risk: "an old refresh token that the provider refuses ends a login that another process has just refreshed",
+    risk: "a rejected old refresh token ends a login that another process has just refreshed",
     async run(trial) {
       const key = trial.newKey();
       await trial.create(key, "first");

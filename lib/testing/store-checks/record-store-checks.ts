@@ -9,18 +9,20 @@ import { CheckFailed, type StoreCheck, Trial } from "./trial.js";
 
 /** One check of an adapter, as the function `test` of every test runner takes it. */
 export interface RecordStoreCheck {
-  /** What the adapter must do. */
+  /** A requirement for the adapter. */
   readonly name: string;
   /**
-   * Runs the check. Rejects if the adapter fails it. The error says what the adapter did, what it must do, and
-   * what happens in production otherwise.
+   * Runs the check. Rejects if the adapter fails it. The error says what the adapter did, what it must do,
+   * and what happens in production otherwise.
    */
   readonly run: () => Promise<void>;
 }
 
 /** Options of {@link recordStoreChecks}. */
 export interface RecordStoreChecksOptions {
-  /** Lets this many milliseconds pass, for an adapter whose clock is a test's own. Default: waits. */
+  /**
+   * Lets this many milliseconds pass. Set it if the test controls the clock of the adapter. Default: waits.
+   */
   readonly letPass?: (ms: number) => void | Promise<void>;
 }
 
@@ -43,15 +45,15 @@ const without = (object: unknown, methods: readonly string[], prefix = ""): stri
   methods.filter((name) => typeof Object(object)[name] !== "function").map((name) => prefix + name);
 
 /**
- * Lists the checks that an adapter for another database must pass: each promise of {@link RecordStore}. They
- * write to the database under random keys.
+ * Lists the checks that an adapter for another database must pass. They check each promise of
+ * {@link RecordStore}, and write to the database under random keys.
  *
  * ```js
  * for (const { name, run } of recordStoreChecks(() => createMyAdapter(pool))) test(name, run);
  * ```
  *
- * @param createAdapter called twice, when the first check runs. The two adapters stand for two processes that
- *   share the database: with a pool, each call has a connection of its own. The caller closes the connections.
+ * @param createAdapter is called twice, when the first check runs. The two adapters represent two processes
+ *   that share the database. With a pool, each call has its own connection. The caller closes these.
  */
 export function recordStoreChecks(
   createAdapter: () => RecordStore | Promise<RecordStore>,

@@ -1,6 +1,6 @@
 import { HOUR_MS, type StoreCheck } from "./trial.js";
 
-/** Texts that a database may confuse, cut or refuse, by what is special about them. */
+/** Texts that a database may confuse, cut or reject, by their special content. */
 const TEXTS: readonly [string, string][] = [
   ["an empty text", ""],
   ["a JSON text with its spaces and its order", '{"b":1, "a":[1,"two",null],"b":2.0}'],
@@ -15,7 +15,7 @@ const TEXTS: readonly [string, string][] = [
   ["two million characters", `${"0123456789abcdef".repeat(125_000)}.`],
 ];
 
-/** Keys that a database may take for one key, by what tells them apart. */
+/** Keys that a database may take for one key, by how they differ. */
 const PAIRS: readonly [string, string, string][] = [
   ["case", "key-a", "key-A"],
   ["a space at the end", "key", "key "],
@@ -33,8 +33,8 @@ const PAIRS: readonly [string, string, string][] = [
   ["the last of 500 characters", `${"k".repeat(499)}1`, `${"k".repeat(499)}2`],
 ];
 
-const returnsUnchanged = ([what, text]: readonly [string, string]): StoreCheck => ({
-  name: `returns ${what} unchanged`,
+const returnsUnchanged = ([description, text]: readonly [string, string]): StoreCheck => ({
+  name: `returns ${description} unchanged`,
   risk: "a login whose user or whose tokens have such characters or such a size cannot be read",
   async run(trial) {
     const key = trial.newKey();
@@ -47,8 +47,8 @@ const returnsUnchanged = ([what, text]: readonly [string, string]): StoreCheck =
   },
 });
 
-const tellsKeysApart = ([what, first, second]: readonly [string, string, string]): StoreCheck => ({
-  name: `tells two keys apart that differ by ${what}`,
+const distinguishesKeys = ([difference, first, second]: readonly [string, string, string]): StoreCheck => ({
+  name: `distinguishes two keys that differ by ${difference}`,
   risk: "one session can be taken for another one",
   async run(trial) {
     const prefix = trial.newKey();
@@ -61,8 +61,8 @@ const tellsKeysApart = ([what, first, second]: readonly [string, string, string]
   },
 });
 
-const tellsNamesApart = ([what, first, second]: readonly [string, string, string]): StoreCheck => ({
-  name: `tells two names and two lists apart that differ by ${what}`,
+const distinguishesNames = ([difference, first, second]: readonly [string, string, string]): StoreCheck => ({
+  name: `distinguishes two names, and two lists, that differ by ${difference}`,
   risk: "a logout everywhere ends the sessions of another user, or misses one",
   async run(trial) {
     const prefix = trial.newKey();
@@ -78,6 +78,6 @@ const tellsNamesApart = ([what, first, second]: readonly [string, string, string
 
 export const textChecks: readonly StoreCheck[] = [
   ...TEXTS.map(returnsUnchanged),
-  ...PAIRS.map(tellsKeysApart),
-  ...PAIRS.map(tellsNamesApart),
+  ...PAIRS.map(distinguishesKeys),
+  ...PAIRS.map(distinguishesNames),
 ];

@@ -5,9 +5,9 @@ import { pause } from "../../util/pause.js";
 
 /** One check, as the files of this folder list it. */
 export interface StoreCheck {
-  /** What an adapter must do. */
+  /** A requirement for the adapter. */
   readonly name: string;
-  /** What happens in production if it does not: the end of a sentence that begins with "If it does not,". */
+  /** The problem in production if the requirement is not met. It follows the words "If it does not,". */
   readonly risk: string;
   run(trial: Trial): Promise<void>;
 }
