@@ -1,7 +1,7 @@
 // Checks the rules of plain English and of the shape of code that a program can measure. Usage: node
 // test/house/check-writing.mjs [folder or file …]. Without arguments it checks the whole repository.
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EXCEPTIONS } from "./writing-exceptions.mjs";
 import { checkCode, checkExports } from "./writing-rules/code.mjs";
@@ -11,25 +11,16 @@ import { checkBasenames } from "./writing-rules/names.mjs";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CODE = /\.(ts|mts|js|mjs)$/;
 
-/**
- * Lists the files of the repository that the rules apply to: those that git knows, and new ones that it does
- * not ignore.
- */
-function listFiles() {
-  const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
-    cwd: ROOT,
-    encoding: "utf8",
-  });
-  return [...new Set(listed.split("\n"))].filter((path) => CODE.test(path) || path.endsWith(".md"));
-}
+/** Folders that the rules do not apply to: those of .gitignore, and git's own. */
+const SKIPPED = ["node_modules", "dist", "coverage", "output", ".git"];
 
-/** Reads a file; undefined for a file that git knows and that was deleted. */
-function read(path) {
-  try {
-    return readFileSync(`${ROOT}/${path}`, "utf8");
-  } catch {
-    return undefined;
-  }
+/** Lists the paths of the code and the Markdown below a folder. */
+function listFiles(folder = "") {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = posix.join(folder, entry.name);
+    if (entry.isDirectory()) return SKIPPED.includes(entry.name) ? [] : listFiles(path);
+    return CODE.test(path) || path.endsWith(".md") ? [path] : [];
+  });
 }
 
 /** Returns every problem of the given files, as `{ path, line, rule, text }`. */
@@ -43,20 +34,14 @@ export function checkFiles(files) {
   return problems;
 }
 
-/**
- * Decides whether an exception names this problem: its path begins with that of the exception, its text holds
- * that text.
- */
+/** Returns whether an exception covers a problem: the start of its path, its rule, and a part of its text. */
 const isException = (problem, { path, rule, text }) =>
   problem.path.startsWith(path) &&
   problem.rule === rule &&
   (text === undefined || problem.text.includes(text));
 
 function main(chosen) {
-  const files = listFiles().flatMap((path) => {
-    const text = read(path);
-    return text === undefined ? [] : [{ path, text }];
-  });
+  const files = listFiles().map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }));
   const isChosen = ({ path }) => chosen.length === 0 || chosen.some((start) => path.startsWith(start));
   const found = checkFiles(files);
   const problems = found
