@@ -7,7 +7,7 @@ import { createStore } from "../lib/create-store.js";
 import { createMemoryStore } from "../lib/store/memory-store.js";
 import { PortalSessionStore } from "../lib/store/portal-session-store.js";
 import type { StoreGiven } from "../lib/store/store-option.js";
-import { called, keysOf, put, startSessionApp } from "./store/session-app.js";
+import { callAsync, getKeys, put, startSessionApp } from "./store/session-app.js";
 import { createMinimalRecords } from "./support/minimal-records.js";
 import { describeWithPostgres, describeWithRedis } from "./support/servers/describe.js";
 
@@ -33,24 +33,24 @@ function describeSessions(name: string, make: Make): void {
     });
 
     test("lose no change of simultaneous requests", async () => {
-      const { visit, beginVisit } = await start();
-      const slow = await Promise.all([1, 2, 3, 4, 5].map((n) => beginVisit(put({ [`key ${n}`]: n }))));
-      const removing = await beginVisit((req) => void delete keysOf(req)["old"]);
+      const { visit, startVisit } = await start();
+      const slow = await Promise.all([1, 2, 3, 4, 5].map((n) => startVisit(put({ [`key ${n}`]: n }))));
+      const removing = await startVisit((req) => void delete getKeys(req)["old"]);
       await Promise.all([...slow, removing].map(({ finish }) => finish()));
       const { body } = await visit((req) => Object.keys(req.session).sort());
       expect(body).toEqual(["cookie", "kept", "key 1", "key 2", "key 3", "key 4", "key 5"]);
     });
 
     test("stay destroyed if a slow request saves them again", async () => {
-      const { visit, beginVisit } = await start();
-      const slow = await beginVisit(put({ late: 1 }));
+      const { visit, startVisit } = await start();
+      const slow = await startVisit(put({ late: 1 }));
       const { body } = await visit(async (req) => {
         const id = req.sessionID;
-        await called((done) => req.session.destroy(done));
+        await callAsync((done) => req.session.destroy(done));
         return { id };
       });
       expect((await slow.finish()).status).toBe(200);
-      const found = await visit((req) => called((done) => req.sessionStore.get(body.id, done)));
+      const found = await visit((req) => callAsync((done) => req.sessionStore.get(body.id, done)));
       expect(found.body).toEqual({});
     });
 
@@ -142,7 +142,7 @@ test("problems of the connection go to the logger", async () => {
   const logger = { warn: vi.fn(), error: vi.fn() };
   const store = createStore("postgres://user:pass-word@127.0.0.1:1/app", { logger });
   onTestFinished(() => store.close());
-  await expect(called((done) => store.get("a", done))).rejects.toMatchObject({
+  await expect(callAsync((done) => store.get("a", done))).rejects.toMatchObject({
     code: "session_store_failed",
   });
   expect(logger.warn.mock.calls.flat().join()).toMatch(/ECONNREFUSED/);

@@ -7,7 +7,7 @@ import { describeEntryStore } from "./record-store.contract.js";
 
 const HOUR_MS = 3_600_000;
 
-describeEntryStore("entries over records in memory", () => {
+describeEntryStore("entries with records in memory", () => {
   let now = Date.now();
   return {
     store: createAdapterEntryStore(createMemoryStore(() => now)),
@@ -17,45 +17,45 @@ describeEntryStore("entries over records in memory", () => {
   };
 });
 
-describeEntryStore("entries over the records of an adapter", () => ({
+describeEntryStore("entries with the records of an adapter", () => ({
   store: createAdapterEntryStore(createMinimalRecords()),
 }));
 
-/** Lets this call and all later ones of a method fail. */
-function breakMethod(records: RecordStore, method: "create" | "remove", call: number): void {
-  const works = records[method].bind(records) as (...args: unknown[]) => Promise<never>;
+/** Makes a method fail, from this call on. */
+function breakMethod(records: RecordStore, method: "create" | "remove", firstFailure: number): void {
+  const original = records[method].bind(records) as (...args: unknown[]) => Promise<never>;
   let calls = 0;
   vi.spyOn(records, method).mockImplementation(async (...args: unknown[]) => {
     calls += 1;
-    if (calls >= call) throw new Error("the database is gone");
-    return works(...args);
+    if (calls >= firstFailure) throw new Error("the database is down");
+    return original(...args);
   });
 }
 
-test("a new life of the login record is that of the whole entry", async () => {
+test("a new lifetime of the login record applies to the whole entry", async () => {
   const store = createAdapterEntryStore(createMinimalRecords());
   await store.createEntry("a", { cart: "1" }, "login", HOUR_MS);
   await store.replace("a", 1, "refreshed", 3 * HOUR_MS);
   expect((await store.readEntry("a"))?.lifeMs).toBeGreaterThan(2 * HOUR_MS);
 });
 
-test("removes the login first: it is gone although the rest could not be removed", async () => {
+test("removes the login first, so it is gone even if the rest of the entry cannot be removed", async () => {
   const records = createMinimalRecords();
   const store = createAdapterEntryStore(records);
   await store.createEntry("a", { cart: "1" }, "login", HOUR_MS);
   breakMethod(records, "remove", 2);
-  await expect(store.remove("a")).rejects.toThrow("the database is gone");
+  await expect(store.remove("a")).rejects.toThrow("the database is down");
   expect(await store.read("a")).toBeUndefined();
   expect(await store.readEntry("a")).toMatchObject({ app: { cart: "1" }, record: undefined });
 });
 
-test("a new entry without a login has none, although the old one could not be replaced as a whole", async () => {
+test("a new entry without a login removes the old login first, even if the rest fails", async () => {
   const records = createMinimalRecords();
   const store = createAdapterEntryStore(records);
   await store.createEntry("a", { cart: "1" }, "login", HOUR_MS);
   breakMethod(records, "create", 1);
   await expect(store.createEntry("a", { cart: "2" }, undefined, HOUR_MS)).rejects.toThrow(
-    "the database is gone",
+    "the database is down",
   );
   expect(await store.read("a")).toBeUndefined();
 });
@@ -74,7 +74,7 @@ test("an entry that is removed while it is changed stays removed", async () => {
   expect(await store.readEntry("a")).toBeUndefined();
 });
 
-test("gives up if another write comes in between each of fifty times", async () => {
+test("fails if another write came in between fifty times", async () => {
   const records = createMinimalRecords();
   const store = createAdapterEntryStore(records);
   await store.createEntry("a", { cart: "1" }, undefined, HOUR_MS);

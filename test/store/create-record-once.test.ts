@@ -3,17 +3,17 @@ import { createRecordOnce } from "../../lib/store/create-record-once.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import type { RecordStore } from "../../lib/store/record-store.js";
 
-test("only one of many callers claims a key", async () => {
+test("only one of many callers creates a record", async () => {
   const store = createMemoryStore();
-  const claimed = await Promise.all(
-    Array.from({ length: 100 }, (_, at) => createRecordOnce(store, "a:1", `caller ${at}`, 1000)),
+  const results = await Promise.all(
+    Array.from({ length: 100 }, (_, n) => createRecordOnce(store, "a:1", `caller ${n}`, 1000)),
   );
-  expect(claimed.filter((isOurs) => isOurs)).toEqual([true]);
+  expect(results.filter((isCreated) => isCreated)).toEqual([true]);
 });
 
-test("a claim counts whose answer was lost, and that the client has sent again", async () => {
+test("a client that repeats the command after a lost response has created the record", async () => {
   const store = createMemoryStore();
-  const sendsTwice: RecordStore = {
+  const repeatingStore: RecordStore = {
     ...Object.fromEntries(
       ["read", "replace", "touch", "remove"].map((name) => [name, store[name as "read"].bind(store)]),
     ),
@@ -23,6 +23,6 @@ test("a claim counts whose answer was lost, and that the client has sent again",
       return store.create(key, value, lifeMs);
     },
   } as RecordStore;
-  expect(await createRecordOnce(sendsTwice, "a:1", "one", 1000)).toBe(true);
-  expect(await createRecordOnce(sendsTwice, "a:1", "other", 1000)).toBe(false);
+  expect(await createRecordOnce(repeatingStore, "a:1", "first", 1000)).toBe(true);
+  expect(await createRecordOnce(repeatingStore, "a:1", "second", 1000)).toBe(false);
 });

@@ -4,13 +4,13 @@ import { describeEntryStore } from "./record-store.contract.js";
 
 const MINUTE_MS = 60_000;
 
-/** A store whose clock a test sets. */
+/** Creates a store whose clock the test sets. */
 function startStore() {
   const clock = { now: 1_000_000 };
   return { clock, store: createMemoryStore(() => clock.now) };
 }
 
-describeEntryStore("the memory of the process", () => {
+describeEntryStore("a memory store", () => {
   const { clock, store } = startStore();
   return {
     store,
@@ -20,7 +20,7 @@ describeEntryStore("the memory of the process", () => {
   };
 });
 
-test("an entry ends to the millisecond", async () => {
+test("an entry, its record and a name expire in the exact millisecond", async () => {
   const { clock, store } = startStore();
   await store.createEntry("a", { cart: "1" }, "login", MINUTE_MS);
   await store.index.add("list", "a", MINUTE_MS);
@@ -38,7 +38,7 @@ test("an entry ends to the millisecond", async () => {
   expect(await store.index.list("list")).toEqual([]);
 });
 
-test("the first entry or record that is kept is reported once", async () => {
+test("the first write is reported once", async () => {
   const onFirstWrite = vi.fn();
   const store = createMemoryStore(Date.now, onFirstWrite);
   await store.readEntry("a");
@@ -49,7 +49,7 @@ test("the first entry or record that is kept is reported once", async () => {
   expect(onFirstWrite).toHaveBeenCalledOnce();
 });
 
-test("a change of what was written or read changes nothing in the store", async () => {
+test("objects that were written or read cannot change the store", async () => {
   const { store } = startStore();
   const app: Record<string, string> = { cart: "1" };
   await store.createEntry("a", app, "login", MINUTE_MS);
@@ -62,28 +62,28 @@ test("a change of what was written or read changes nothing in the store", async 
   expect(read?.app).toEqual({ cart: "1" });
 });
 
-// An expired entry is found again if the clock is set back, unless it was deleted.
+// If the clock is set back, an expired entry is found again, unless it was deleted.
 test("expired entries and names are deleted by the first write after a minute", async () => {
   const { clock, store } = startStore();
-  const begin = clock.now;
+  const startedAt = clock.now;
   await store.create("long", "text", 10 * MINUTE_MS);
   await store.create("short", "text", 30_000);
   await store.index.add("list", "long", 10 * MINUTE_MS);
   await store.index.add("list", "short", 30_000);
   await store.index.add("short list", "short", 30_000);
-  const found = async () => {
-    const late = clock.now;
-    clock.now = begin;
+  const findAll = async () => {
+    const now = clock.now;
+    clock.now = startedAt;
     const records = [await store.read("long"), await store.read("short")].map(Boolean);
     const names = [(await store.index.list("list")).length, (await store.index.list("short list")).length];
-    clock.now = late;
+    clock.now = now;
     return [...records, ...names];
   };
 
-  clock.now = begin + MINUTE_MS - 1;
+  clock.now = startedAt + MINUTE_MS - 1;
   await store.create("early", "text", MINUTE_MS);
-  expect(await found()).toEqual([true, true, 2, 1]);
-  clock.now = begin + MINUTE_MS;
+  expect(await findAll()).toEqual([true, true, 2, 1]);
+  clock.now = startedAt + MINUTE_MS;
   await store.touch("early", MINUTE_MS);
-  expect(await found()).toEqual([true, false, 1, 0]);
+  expect(await findAll()).toEqual([true, false, 1, 0]);
 });

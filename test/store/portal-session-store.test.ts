@@ -8,22 +8,23 @@ import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { PortalSessionStore } from "../../lib/store/portal-session-store.js";
 import { fake, fakeTimeouts } from "../support/fake-time.js";
 import { createGate } from "../support/gate.js";
-import { type AppOptions, called, keysOf, put, startSessionApp } from "./session-app.js";
+import { type AppOptions, callAsync, getKeys, put, startSessionApp } from "./session-app.js";
 
 const MINUTE = 60_000;
 
-const save = (req: Request) => called((done) => req.session.save(done));
-const destroy = (req: Request) => called((done) => req.session.destroy(done));
-const regenerate = (req: Request) => called((done) => req.session.regenerate(done));
-const reload = (req: Request) => called((done) => req.session.reload(done));
+const save = (req: Request) => callAsync((done) => req.session.save(done));
+const destroy = (req: Request) => callAsync((done) => req.session.destroy(done));
+const regenerate = (req: Request) => callAsync((done) => req.session.regenerate(done));
+const reload = (req: Request) => callAsync((done) => req.session.reload(done));
 
-const cookieLine = ({ headers }: { headers: Record<string, unknown> }) => String(headers["set-cookie"] ?? "");
+const getCookieHeader = ({ headers }: { headers: Record<string, unknown> }) =>
+  String(headers["set-cookie"] ?? "");
 
-/** An application whose browser has a session with these keys. */
+/** Starts an application whose browser has a session with these keys. */
 async function startWith(keys: object, options: AppOptions = {}) {
   const app = startSessionApp(options);
   await app.visit(put(keys));
-  app.calls();
+  app.takeCalls();
   return app;
 }
 
@@ -38,102 +39,102 @@ const COMBINATIONS = [true, false].flatMap((resave) =>
 describe.each(COMBINATIONS)(
   "with resave $resave, rolling $rolling, saveUninitialized $saveUninitialized, unset $unset",
   (options) => {
-    test("requests at the same time lose nothing that they do to different keys", async () => {
-      const { beginVisit, stored } = await startWith({ old: 1, kept: 1 }, options);
-      const adds = await beginVisit(put({ left: 1 }));
-      const removes = await beginVisit((req) => void delete keysOf(req)["old"]);
-      const reads = await beginVisit();
-      await (await beginVisit(put({ right: 1 }))).finish();
+    test("concurrent requests lose no changes to different keys", async () => {
+      const { startVisit, readStored } = await startWith({ old: 1, same: 1 }, options);
+      const adds = await startVisit(put({ first: 1 }));
+      const removes = await startVisit((req) => void delete getKeys(req)["old"]);
+      const reads = await startVisit();
+      await (await startVisit(put({ second: 1 }))).finish();
       for (const { finish } of [adds, removes, reads]) await finish();
-      expect(await stored()).toEqual({ kept: 1, left: 1, right: 1 });
+      expect(await readStored()).toEqual({ same: 1, first: 1, second: 1 });
     });
 
-    test("a slow request does not bring a destroyed session back, whether or not it changes it", async () => {
-      const { beginVisit, visit, store, browser } = await startWith({ userId: 7 }, options);
-      const changes = await beginVisit(put({ late: 1 }));
-      const saves = await beginVisit(save);
-      const reads = await beginVisit();
+    test("a slow request does not restore a destroyed session", async () => {
+      const { startVisit, visit, store, browser } = await startWith({ userId: 7 }, options);
+      const changes = await startVisit(put({ slow: 1 }));
+      const saves = await startVisit(save);
+      const reads = await startVisit();
       let id = "";
       await visit((req) => {
         id = req.sessionID;
         return destroy(req);
       });
       for (const { finish } of [changes, saves, reads]) expect((await finish()).status).toBe(200);
-      expect(await called((done) => store.get(id, done))).toBeNull();
+      expect(await callAsync((done) => store.get(id, done))).toBeNull();
       expect((await visit((req) => ({ id: req.sessionID }), browser)).body).not.toEqual({ id });
     });
 
-    test("a new session is stored if it has a key, or with saveUninitialized", async () => {
-      const { calls, visit } = startSessionApp(options);
-      const answer = await visit();
-      expect(calls()).toEqual(options.saveUninitialized ? ["createEntry"] : []);
-      expect(cookieLine(answer) !== "").toBe(options.saveUninitialized);
+    test("an empty new session is stored only with saveUninitialized", async () => {
+      const { takeCalls, visit } = startSessionApp(options);
+      const response = await visit();
+      expect(takeCalls()).toEqual(options.saveUninitialized ? ["createEntry"] : []);
+      expect(getCookieHeader(response) !== "").toBe(options.saveUninitialized);
     });
 
     test("a session that is only read is not written", async () => {
-      const { calls, visit, stored } = await startWith({ userId: 7 }, options);
+      const { takeCalls, visit, readStored } = await startWith({ userId: 7 }, options);
       await visit();
-      expect(calls()).toEqual(["readEntry"]);
-      expect(await stored()).toEqual({ userId: 7 });
+      expect(takeCalls()).toEqual(["readEntry"]);
+      expect(await readStored()).toEqual({ userId: 7 });
     });
 
-    test("req.session = null ends the session with unset: destroy, and else leaves it", async () => {
-      const { visit, stored } = await startWith({ userId: 7 }, options);
+    test("req.session = null ends the session only with unset: destroy", async () => {
+      const { visit, readStored } = await startWith({ userId: 7 }, options);
       await visit((req) => void Object.assign(req, { session: null }));
-      expect(await stored()).toEqual(options.unset === "destroy" ? {} : { userId: 7 });
+      expect(await readStored()).toEqual(options.unset === "destroy" ? {} : { userId: 7 });
     });
 
-    test("a regenerated session has another id, and the old one is gone", async () => {
-      const { visit, stored, store } = await startWith({ userId: 7 }, options);
+    test("a regenerated session has another id, and the old session is removed", async () => {
+      const { visit, readStored, store } = await startWith({ userId: 7 }, options);
       let id = "";
       await visit(async (req) => {
         id = req.sessionID;
         await regenerate(req);
         Object.assign(req.session, { userId: 8 });
       });
-      expect(await stored()).toEqual({ userId: 8 });
-      expect(await called((done) => store.get(id, done))).toBeNull();
+      expect(await readStored()).toEqual({ userId: 8 });
+      expect(await callAsync((done) => store.get(id, done))).toBeNull();
     });
 
-    test("a handler that saves is followed by one write at most", async () => {
-      const { visit, calls, stored } = await startWith({ userId: 7 }, options);
+    test("after a save by the handler, only later changes are written", async () => {
+      const { visit, takeCalls, readStored } = await startWith({ userId: 7 }, options);
       await visit(async (req) => {
         Object.assign(req.session, { userId: 8 });
         await save(req);
-        expect(calls()).toEqual(["readEntry", "updateEntry"]);
+        expect(takeCalls()).toEqual(["readEntry", "updateEntry"]);
       });
-      expect(calls()).toEqual([]);
+      expect(takeCalls()).toEqual([]);
       await visit(async (req) => {
         Object.assign(req.session, { userId: 9 });
         await save(req);
         Object.assign(req.session, { more: 1 });
       });
-      expect(calls()).toEqual(["readEntry", "updateEntry", "updateEntry"]);
-      expect(await stored()).toEqual({ userId: 9, more: 1 });
+      expect(takeCalls()).toEqual(["readEntry", "updateEntry", "updateEntry"]);
+      expect(await readStored()).toEqual({ userId: 9, more: 1 });
     });
   },
 );
 
-test("a changed session is saved by its changed keys alone", async () => {
-  const { visit, argumentsOfLast } = await startWith({ same: [1], old: 1, list: [1] });
+test("a save of a changed session writes only the changed keys", async () => {
+  const { visit, getLastArguments } = await startWith({ same: [1], old: 1, list: [1] });
   await visit((req) => {
-    (keysOf(req)["list"] as number[]).push(2);
-    delete keysOf(req)["old"];
+    (getKeys(req)["list"] as number[]).push(2);
+    delete getKeys(req)["old"];
   });
-  expect(argumentsOfLast("updateEntry")?.slice(1, 3)).toEqual([{ list: "[1,2]" }, ["old"]]);
+  expect(getLastArguments("updateEntry")?.slice(1, 3)).toEqual([{ list: "[1,2]" }, ["old"]]);
 });
 
-test("Express 4 does the same", async () => {
-  const { beginVisit, visit, stored } = await startWith({ kept: 1 }, { framework: express4 as never });
-  const { finish } = await beginVisit(put({ left: 1 }));
-  await visit(put({ right: 1 }));
+test("with Express 4, concurrent requests lose no changes to different keys", async () => {
+  const { startVisit, visit, readStored } = await startWith({ same: 1 }, { framework: express4 as never });
+  const { finish } = await startVisit(put({ first: 1 }));
+  await visit(put({ second: 1 }));
   await finish();
-  expect(await stored()).toEqual({ kept: 1, left: 1, right: 1 });
+  expect(await readStored()).toEqual({ same: 1, first: 1, second: 1 });
 });
 
 describe("values", () => {
-  test("come back as JSON makes them", async () => {
-    const { visit, stored } = startSessionApp();
+  test("are stored as JSON", async () => {
+    const { visit, readStored } = startSessionApp();
     await visit(
       put({
         date: new Date(0),
@@ -147,7 +148,7 @@ describe("values", () => {
         constructor: "not the class",
       }),
     );
-    expect(await stored()).toEqual({
+    expect(await readStored()).toEqual({
       date: "1970-01-01T00:00:00.000Z",
       map: { size: 1 },
       nothing: null,
@@ -158,9 +159,9 @@ describe("values", () => {
   });
 
   test("that become undefined are removed", async () => {
-    const { visit, stored } = await startWith({ a: 1, b: 1 });
+    const { visit, readStored } = await startWith({ a: 1, b: 1 });
     await visit(put({ a: undefined, b: () => 1 }));
-    expect(await stored()).toEqual({});
+    expect(await readStored()).toEqual({});
   });
 
   test.each<[string, (value: Record<string, unknown>) => void]>([
@@ -168,47 +169,47 @@ describe("values", () => {
     ["removed", (value) => void delete value["deep"]],
     ["added", (value) => void Object.assign(value, { more: 1 })],
   ])("that are %s in place are saved", async (_how, change) => {
-    const { visit, stored } = await startWith({ nested: { deep: { list: [1] } } });
+    const { visit, readStored } = await startWith({ nested: { deep: { list: [1] } } });
     const expected: Record<string, unknown> = { deep: { list: [1] } };
     change(expected);
-    await visit((req) => change(keysOf(req)["nested"] as Record<string, unknown>));
-    expect(await stored()).toEqual({ nested: expected });
+    await visit((req) => change(getKeys(req)["nested"] as Record<string, unknown>));
+    expect(await readStored()).toEqual({ nested: expected });
   });
 
   test("under the key __proto__ are not stored, and change no prototype", async () => {
-    const { visit, calls, stored } = await startWith({ a: 1 });
+    const { visit, takeCalls, readStored } = await startWith({ a: 1 });
     await visit((req) => {
       Object.defineProperty(req.session, "__proto__", { value: { admin: true }, enumerable: true });
       Object.assign(req.session, { b: JSON.parse('{"__proto__":{"admin":true}}') });
     });
     const { body } = await visit((req) => ({
-      admin: keysOf(req)["admin"],
-      b: JSON.stringify(keysOf(req)["b"]),
+      admin: getKeys(req)["admin"],
+      b: JSON.stringify(getKeys(req)["b"]),
     }));
     expect(body).toEqual({ b: '{"__proto__":{"admin":true}}' });
-    calls();
+    takeCalls();
     await visit();
-    expect(calls()).toEqual(["readEntry"]);
-    expect(Object.keys(await stored())).toEqual(["a", "b"]);
+    expect(takeCalls()).toEqual(["readEntry"]);
+    expect(Object.keys(await readStored())).toEqual(["a", "b"]);
   });
 
   test("under the key __proto__ in the store are ignored", async () => {
-    const { visit, entries, calls } = await startWith({ a: 1 });
+    const { visit, entries, takeCalls } = await startWith({ a: 1 });
     await visit(async (req) => {
-      const planted = Object.fromEntries([["__proto__", '{"admin":true}']]);
-      await entries.updateEntry(getEntryKey(req.sessionID), planted, [], undefined);
+      const stored = Object.fromEntries([["__proto__", '{"admin":true}']]);
+      await entries.updateEntry(getEntryKey(req.sessionID), stored, [], undefined);
     });
-    calls();
-    const { body } = await visit((req) => ({ admin: keysOf(req)["admin"] ?? "no" }));
+    takeCalls();
+    const { body } = await visit((req) => ({ admin: getKeys(req)["admin"] ?? "no" }));
     expect(body).toEqual({ admin: "no" });
-    expect(calls()).toEqual(["readEntry"]);
+    expect(takeCalls()).toEqual(["readEntry"]);
   });
 
   test("that cannot be serialized reject the save", async () => {
     const { visit } = await startWith({ a: 1 });
     const { body } = await visit(async (req) => {
       const copy = { ...req.session, big: 1n };
-      await called((done) => req.sessionStore.set(req.sessionID, copy as never, done));
+      await callAsync((done) => req.sessionStore.set(req.sessionID, copy as never, done));
     });
     expect(body.message).toMatch(/BigInt/);
   });
@@ -217,7 +218,7 @@ describe("values", () => {
 describe("the cookie", () => {
   const COOKIE = { path: "/", httpOnly: false, sameSite: "strict", maxAge: 10 * MINUTE } as const;
 
-  test("has its members again in a later request", async () => {
+  test("has all its members in a later request", async () => {
     const { visit } = await startWith(
       { a: 1 },
       { cookie: { ...COOKIE, domain: "localhost", priority: "high" } },
@@ -238,11 +239,11 @@ describe("the cookie", () => {
     expect(body.maxAge).toBeGreaterThan(9 * MINUTE);
   });
 
-  test("has its members again after reload(), which loads what is stored", async () => {
-    const { visit, beginVisit } = await startWith({ a: 1 }, { cookie: { ...COOKIE, secure: false } });
-    const { finish } = await beginVisit(async (req) => {
+  test("has all its members after reload(), which reads the store", async () => {
+    const { visit, startVisit } = await startWith({ a: 1 }, { cookie: { ...COOKIE, secure: false } });
+    const { finish } = await startVisit(async (req) => {
       await reload(req);
-      return { ...keysOf(req), entry: getLoadedEntry(req.session) !== undefined };
+      return { ...getKeys(req), entry: getLoadedEntry(req.session) !== undefined };
     });
     await visit(put({ b: 2 }));
     const { body } = await finish();
@@ -250,7 +251,7 @@ describe("the cookie", () => {
     expect(body.cookie).toMatchObject({ httpOnly: false, sameSite: "strict", path: "/", secure: false });
   });
 
-  test("tells how long the session still lives, by the store's clock", async () => {
+  test("has the remaining lifetime of the session, by the store's clock", async () => {
     const { visit, time } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
     time.later(60);
     await visit();
@@ -259,39 +260,39 @@ describe("the cookie", () => {
     expect(body.maxAge / 1000).toBeCloseTo(600 - 30, -1);
   });
 
-  test("without a life of its own ends with the browser, and the session after a day", async () => {
-    const { visit, time, stored } = await startWith({ a: 1 });
+  test("without a lifetime ends with the browser, and the session expires after a day", async () => {
+    const { visit, time, readStored } = await startWith({ a: 1 });
     expect((await visit((req) => req.session.cookie)).body).toMatchObject({
       originalMaxAge: null,
       expires: null,
     });
     time.later(24 * 60 * 60 - 1);
-    expect(await stored()).toEqual({ a: 1 });
+    expect(await readStored()).toEqual({ a: 1 });
     time.later(24 * 60 * 60);
-    expect(await stored()).toEqual({});
+    expect(await readStored()).toEqual({});
   });
 
-  test("with another life is stored, though the request changes nothing else", async () => {
-    const { visit, calls, time, stored } = await startWith({ a: 1 }, { cookie: { maxAge: MINUTE } });
+  test("with another lifetime is stored, even if the request changes nothing else", async () => {
+    const { visit, takeCalls, time, readStored } = await startWith({ a: 1 }, { cookie: { maxAge: MINUTE } });
     await visit((req) => {
       req.session.cookie.maxAge = 30 * MINUTE;
     });
-    expect(calls()).toEqual(["readEntry", "updateEntry"]);
+    expect(takeCalls()).toEqual(["readEntry", "updateEntry"]);
     time.later(29 * 60);
-    expect(await stored()).toEqual({ a: 1 });
+    expect(await readStored()).toEqual({ a: 1 });
     expect((await visit((req) => req.session.cookie)).body.originalMaxAge / MINUTE).toBeCloseTo(30, 1);
   });
 
-  test("keeps its new life when a request saves that had loaded it before", async () => {
-    const { visit, beginVisit, time, stored } = await startWith({ a: 1 }, { cookie: { maxAge: MINUTE } });
-    const slow = await beginVisit(put({ b: 1 }));
+  test("keeps its new lifetime if a request that loaded the old one saves later", async () => {
+    const { visit, startVisit, time, readStored } = await startWith({ a: 1 }, { cookie: { maxAge: MINUTE } });
+    const slow = await startVisit(put({ b: 1 }));
     await visit((req) => {
       req.session.cookie.maxAge = 30 * MINUTE;
     });
     await slow.finish();
     expect((await visit((req) => req.session.cookie)).body.originalMaxAge / MINUTE).toBeCloseTo(30, 1);
     time.later(50);
-    expect(await stored()).toEqual({ a: 1, b: 1 });
+    expect(await readStored()).toEqual({ a: 1, b: 1 });
   });
 
   test("with a changed member is stored", async () => {
@@ -302,109 +303,109 @@ describe("the cookie", () => {
     expect((await visit((req) => req.session.cookie)).body).toMatchObject({ sameSite: "strict" });
   });
 
-  test("that a request ends at once ends the session", async () => {
-    const { visit, stored } = await startWith({ a: 1 });
+  test("with maxAge 0 ends the session", async () => {
+    const { visit, readStored } = await startWith({ a: 1 });
     await visit((req) => {
       req.session.cookie.maxAge = 0;
     });
-    expect(await stored()).toEqual({});
+    expect(await readStored()).toEqual({});
   });
 
-  test("that a new session ends at once leaves nothing", async () => {
-    const { visit, calls, store } = startSessionApp({ cookie: { maxAge: 0 } });
+  test("with maxAge 0 prevents that a new session is stored", async () => {
+    const { visit, takeCalls, store } = startSessionApp({ cookie: { maxAge: 0 } });
     const { body } = await visit((req) => {
-      keysOf(req)["a"] = 1;
+      getKeys(req)["a"] = 1;
       return { id: req.sessionID };
     });
-    expect(calls()).not.toContain("createEntry");
-    expect(await called((done) => store.get(body.id, done))).toBeNull();
+    expect(takeCalls()).not.toContain("createEntry");
+    expect(await callAsync((done) => store.get(body.id, done))).toBeNull();
   });
 
-  test("whose life express-session itself moves by milliseconds causes no write", async () => {
-    const { visit, calls } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
+  test("causes no write if express-session changes originalMaxAge by milliseconds", async () => {
+    const { visit, takeCalls } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
     await visit((req) => {
       req.session.cookie.originalMaxAge = 10 * MINUTE - 3;
     });
-    expect(calls()).toEqual(["readEntry"]);
+    expect(takeCalls()).toEqual(["readEntry"]);
   });
 
-  test("is set once if the store says so, and never stored anew", async () => {
-    const lives = { getLifeMs: () => 10 * MINUTE, isCookieSetOnce: true };
-    const app = startSessionApp({ lives, cookie: { maxAge: 60 * MINUTE } });
-    expect(cookieLine(await app.visit(put({ a: 1 })))).toMatch(/Expires=/);
-    app.calls();
+  test("is set and stored only once with isCookieSetOnce", async () => {
+    const lifetime = { getLifeMs: () => 10 * MINUTE, isCookieSetOnce: true };
+    const app = startSessionApp({ lifetime, cookie: { maxAge: 60 * MINUTE } });
+    expect(getCookieHeader(await app.visit(put({ a: 1 })))).toMatch(/Expires=/);
+    app.takeCalls();
     await app.visit();
-    expect(app.calls()).toEqual(["readEntry"]);
-    expect(cookieLine(await app.visit(put({ a: 2 })))).toBe("");
-    expect(app.argumentsOfLast("updateEntry")?.[1]).toEqual({ a: "2" });
-    expect(await app.stored()).toEqual({ a: 2 });
+    expect(app.takeCalls()).toEqual(["readEntry"]);
+    expect(getCookieHeader(await app.visit(put({ a: 2 })))).toBe("");
+    expect(app.getLastArguments("updateEntry")?.[1]).toEqual({ a: "2" });
+    expect(await app.readStored()).toEqual({ a: 2 });
   });
 });
 
-describe("the end of a session", () => {
+describe("the lifetime of a session", () => {
   test.each([
     ["a minute", 60 * MINUTE, 60],
-    ["a tenth of the life", 5 * MINUTE, 30],
-  ])("is moved if that moves it by %s, and not before", async (_step, maxAge, seconds) => {
-    const { visit, calls, time } = await startWith({ a: 1 }, { cookie: { maxAge } });
+    ["a tenth of the lifetime", 5 * MINUTE, 30],
+  ])("is extended after %s, and not before", async (_step, maxAge, seconds) => {
+    const { visit, takeCalls, time } = await startWith({ a: 1 }, { cookie: { maxAge } });
     time.later(seconds - 1);
     await visit();
-    expect(calls()).toEqual(["readEntry"]);
+    expect(takeCalls()).toEqual(["readEntry"]);
     time.later(1);
     await visit();
-    expect(calls()).toEqual(["readEntry", "touch"]);
+    expect(takeCalls()).toEqual(["readEntry", "touch"]);
     await visit();
-    expect(calls()).toEqual(["readEntry"]);
+    expect(takeCalls()).toEqual(["readEntry"]);
   });
 
   test.each([{ resave: true }, { rolling: true }, { resave: true, rolling: true }])(
-    "is moved as seldom with %o",
+    "is extended at the same intervals with %o",
     async (options) => {
-      const { visit, calls, time } = await startWith(
+      const { visit, takeCalls, time } = await startWith(
         { a: 1 },
         { ...options, cookie: { maxAge: 60 * MINUTE } },
       );
       time.later(59);
       await visit();
-      expect(calls()).toEqual(["readEntry"]);
+      expect(takeCalls()).toEqual(["readEntry"]);
       time.later(1);
       await visit();
-      expect(calls()).toEqual(["readEntry", "touch"]);
+      expect(takeCalls()).toEqual(["readEntry", "touch"]);
     },
   );
 
-  test("keeps a session alive that is used, and no other", async () => {
-    const { stored, visit, time } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
+  test("extends a session that is used, and an unused session expires", async () => {
+    const { readStored, visit, time } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
     for (let turn = 0; turn < 5; turn += 1) {
       time.later(9 * 60);
       await visit();
     }
-    expect(await stored()).toEqual({ a: 1 });
+    expect(await readStored()).toEqual({ a: 1 });
     time.later(10 * 60);
-    expect(await stored()).toEqual({});
+    expect(await readStored()).toEqual({});
   });
 
-  test("is moved by one write for requests that end at the same moment", async () => {
-    const { beginVisit, calls, time, inNext, store } = await startWith(
+  test("concurrent requests extend a session with one write", async () => {
+    const { startVisit, takeCalls, time, beforeNext, store } = await startWith(
       { a: 1 },
       { cookie: { maxAge: 10 * MINUTE } },
     );
     time.later(120);
-    const visits = await Promise.all([1, 2, 3, 4].map(() => beginVisit()));
-    calls();
+    const visits = await Promise.all([1, 2, 3, 4].map(() => startVisit()));
+    takeCalls();
     const touch = vi.spyOn(store, "touch");
     const gate = createGate();
-    inNext("touch", () => gate.opened);
-    const answers = visits.map(({ finish }) => finish());
+    beforeNext("touch", () => gate.opened);
+    const responses = visits.map(({ finish }) => finish());
     await vi.waitFor(() => expect(touch).toHaveBeenCalledTimes(4));
     gate.open();
-    await Promise.all(answers);
-    expect(calls()).toEqual(["touch"]);
+    await Promise.all(responses);
+    expect(takeCalls()).toEqual(["touch"]);
   });
 
-  test("is where the application wants it, with a life that nothing extends", async () => {
+  test("getLifeMs can return a fixed end, which no request extends", async () => {
     const app = startSessionApp({
-      lives: { getLifeMs: (session) => Number(Reflect.get(session, "endsAt")) - app.time.clock() },
+      lifetime: { getLifeMs: (session) => Number(Reflect.get(session, "endsAt")) - app.time.clock() },
     });
     await app.visit(put({ endsAt: app.time.clock() + 10 * MINUTE }));
     for (let turn = 0; turn < 9; turn += 1) {
@@ -412,101 +413,101 @@ describe("the end of a session", () => {
       await app.visit(put({ turn }));
       await app.visit();
     }
-    expect(app.calls()).not.toContain("touch");
-    expect(await app.stored()).toMatchObject({ turn: 8 });
+    expect(app.takeCalls()).not.toContain("touch");
+    expect(await app.readStored()).toMatchObject({ turn: 8 });
     app.time.later(60);
-    expect(await app.stored()).toEqual({});
+    expect(await app.readStored()).toEqual({});
   });
 
-  test("is moved once by one request", async () => {
-    const { visit, calls, time, store } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
+  test("several touches of one request extend a session once", async () => {
+    const { visit, takeCalls, time, store } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
     time.later(120);
     await visit(async (req) => {
       for (let turn = 0; turn < 3; turn += 1)
-        await called((done) => store.touch(req.sessionID, req.session as never, done));
+        await callAsync((done) => store.touch(req.sessionID, req.session as never, done));
     });
-    expect(calls()).toEqual(["readEntry", "touch"]);
+    expect(takeCalls()).toEqual(["readEntry", "touch"]);
   });
 
-  test("is moved by a request that runs for long", async () => {
-    const { beginVisit, calls, store } = await startWith({ a: 1 }, { cookie: { maxAge: 60 * MINUTE } });
+  test("a long request can extend a session again", async () => {
+    const { startVisit, takeCalls, store } = await startWith({ a: 1 }, { cookie: { maxAge: 60 * MINUTE } });
     fake({ toFake: ["performance"] });
     const touchAgain = async (req: Request) => {
       for (const elapsed of [MINUTE, MINUTE - 1, 1]) {
         vi.advanceTimersByTime(elapsed);
-        await called((done) => store.touch(req.sessionID, req.session as never, done));
+        await callAsync((done) => store.touch(req.sessionID, req.session as never, done));
       }
     };
-    await (await beginVisit(touchAgain)).finish();
-    expect(calls()).toEqual(["readEntry", "touch", "touch"]);
+    await (await startVisit(touchAgain)).finish();
+    expect(takeCalls()).toEqual(["readEntry", "touch", "touch"]);
   });
 
-  test("is final: a request that loaded it before changes nothing", async () => {
-    const { beginVisit, time, stored } = await startWith({ a: 1 }, { cookie: { maxAge: MINUTE } });
-    const { finish } = await beginVisit(put({ late: 1 }));
+  test("a request that loaded a session before its end does not restore it", async () => {
+    const { startVisit, time, readStored } = await startWith({ a: 1 }, { cookie: { maxAge: MINUTE } });
+    const { finish } = await startVisit(put({ slow: 1 }));
     time.later(60);
     expect((await finish()).status).toBe(200);
-    expect(await stored()).toEqual({});
+    expect(await readStored()).toEqual({});
   });
 });
 
 describe("saves by a handler", () => {
-  test("of one session at the same time end with what it was last", async () => {
-    const { visit, calls, stored, inNext } = await startWith({ a: 1 });
+  test("that run concurrently end with the last state of the session", async () => {
+    const { visit, takeCalls, readStored, beforeNext } = await startWith({ a: 1 });
     await visit(async (req) => {
       const gate = createGate();
-      inNext("updateEntry", () => gate.opened);
-      keysOf(req)["a"] = 2;
+      beforeNext("updateEntry", () => gate.opened);
+      getKeys(req)["a"] = 2;
       const first = save(req);
-      keysOf(req)["a"] = 1;
+      getKeys(req)["a"] = 1;
       const second = save(req);
       gate.open();
       await Promise.all([first, second]);
     });
-    expect(calls()).toEqual(["readEntry", "updateEntry", "updateEntry"]);
-    expect(await stored()).toEqual({ a: 1 });
+    expect(takeCalls()).toEqual(["readEntry", "updateEntry", "updateEntry"]);
+    expect(await readStored()).toEqual({ a: 1 });
   });
 
-  test("of a new session at the same time create it once", async () => {
-    const { visit, calls, stored } = startSessionApp();
+  test("that run concurrently create a new session once", async () => {
+    const { visit, takeCalls, readStored } = startSessionApp();
     await visit(async (req) => {
-      keysOf(req)["a"] = 1;
+      getKeys(req)["a"] = 1;
       const first = save(req);
-      keysOf(req)["b"] = 2;
+      getKeys(req)["b"] = 2;
       await Promise.all([first, save(req)]);
     });
-    expect(calls()).toEqual(["createEntry", "updateEntry"]);
-    expect(await stored()).toEqual({ a: 1, b: 2 });
+    expect(takeCalls()).toEqual(["createEntry", "updateEntry"]);
+    expect(await readStored()).toEqual({ a: 1, b: 2 });
   });
 
-  test("that fail are made good by the next one", async () => {
-    const { visit, stored, failNext } = await startWith({ a: 1, b: 1 });
+  test("that fail are repeated by the next save", async () => {
+    const { visit, readStored, failNext } = await startWith({ a: 1, b: 1 });
     await visit(async (req) => {
       failNext("updateEntry");
-      keysOf(req)["a"] = 2;
+      getKeys(req)["a"] = 2;
       await expect(save(req)).rejects.toMatchObject({ code: "session_store_failed", status: 503 });
-      keysOf(req)["b"] = 2;
+      getKeys(req)["b"] = 2;
     });
-    expect(await stored()).toEqual({ a: 2, b: 2 });
+    expect(await readStored()).toEqual({ a: 2, b: 2 });
   });
 
-  test("of a new session may fail: the next one creates it", async () => {
-    const { visit, stored, calls, failNext } = startSessionApp();
+  test("of a new session that fail are repeated by the next save", async () => {
+    const { visit, readStored, takeCalls, failNext } = startSessionApp();
     await visit(async (req) => {
       failNext("createEntry");
-      keysOf(req)["a"] = 1;
+      getKeys(req)["a"] = 1;
       await expect(save(req)).rejects.toMatchObject({ code: "session_store_failed" });
       await save(req);
     });
-    expect(calls()).toEqual(["createEntry", "createEntry"]);
-    expect(await stored()).toEqual({ a: 1 });
+    expect(takeCalls()).toEqual(["createEntry", "createEntry"]);
+    expect(await readStored()).toEqual({ a: 1 });
   });
 
-  test("need no callback, also if they fail", async () => {
+  test("need no callback, even if they fail", async () => {
     const { visit, failNext } = await startWith({ a: 1 });
     const { status } = await visit(async (req) => {
       failNext("updateEntry");
-      keysOf(req)["a"] = 2;
+      getKeys(req)["a"] = 2;
       req.sessionStore.set(req.sessionID, req.session as never);
       failNext("remove");
       req.sessionStore.destroy("another");
@@ -517,25 +518,25 @@ describe("saves by a handler", () => {
 
 describe("regenerate()", () => {
   test("does not destroy a session that was never stored", async () => {
-    const { visit, calls, stored } = startSessionApp();
+    const { visit, takeCalls, readStored } = startSessionApp();
     await visit(async (req) => {
       await regenerate(req);
-      keysOf(req)["a"] = 1;
+      getKeys(req)["a"] = 1;
     });
-    expect(calls()).toEqual(["createEntry"]);
-    expect(await stored()).toEqual({ a: 1 });
+    expect(takeCalls()).toEqual(["createEntry"]);
+    expect(await readStored()).toEqual({ a: 1 });
   });
 
-  test("destroys one that was loaded, or saved by this request, or whose first save has failed", async () => {
-    const { app, visit, calls, failNext } = await startWith({ a: 1 });
+  test("destroys a session that was loaded or saved, also if the first save failed", async () => {
+    const { app, visit, takeCalls, failNext } = await startWith({ a: 1 });
     const regenerateOnce = async (req: Request) => {
-      calls();
+      takeCalls();
       await regenerate(req);
-      return calls();
+      return takeCalls();
     };
     expect((await visit(regenerateOnce)).body).toEqual(["remove"]);
     const saveAndRegenerate = async (req: Request) => {
-      keysOf(req)["a"] = 1;
+      getKeys(req)["a"] = 1;
       await save(req).catch(() => {});
       return regenerateOnce(req);
     };
@@ -544,92 +545,95 @@ describe("regenerate()", () => {
     expect((await visit(saveAndRegenerate, request.agent(app))).body).toEqual(["remove"]);
   });
 
-  test("destroys the session of a request that has unset it", async () => {
-    const { visit, calls, store } = await startWith({ a: 1 });
+  test("destroys the session of a request after req.session = null", async () => {
+    const { visit, takeCalls, store } = await startWith({ a: 1 });
     const { body } = await visit(async (req) => {
       Object.assign(req, { session: null });
-      await called((done) => store.regenerate(req, done));
-      return { ...keysOf(req) };
+      await callAsync((done) => store.regenerate(req, done));
+      return { ...getKeys(req) };
     });
-    expect(calls()).toEqual(["readEntry", "remove", "createEntry"]);
+    expect(takeCalls()).toEqual(["readEntry", "remove", "createEntry"]);
     expect(body).not.toHaveProperty("a");
   });
 
-  test("reports a store that fails, and gives a new session all the same", async () => {
+  test("reports a failure of the store, and still creates a new session", async () => {
     const { visit, failNext } = await startWith({ a: 1 });
     const { body } = await visit(async (req) => {
       const { sessionID } = req;
       failNext("remove");
       await expect(regenerate(req)).rejects.toMatchObject({ code: "session_store_failed" });
-      return { isNew: req.sessionID !== sessionID, a: keysOf(req)["a"] };
+      return { isNew: req.sessionID !== sessionID, a: getKeys(req)["a"] };
     });
     expect(body).toEqual({ isNew: true });
   });
 });
 
 describe("an application that", () => {
-  test("copies its session to a new one saves a new session", async () => {
-    const { visit, stored, calls } = await startWith({ a: 1 });
+  test("copies its session to a regenerated one saves a new session", async () => {
+    const { visit, readStored, takeCalls } = await startWith({ a: 1 });
     await visit(async (req) => {
       const copy = { ...req.session };
       await regenerate(req);
       Object.assign(req.session, copy, { b: 1 });
     });
-    expect(calls()).toEqual(["readEntry", "remove", "createEntry"]);
-    expect(await stored()).toEqual({ a: 1, b: 1 });
+    expect(takeCalls()).toEqual(["readEntry", "remove", "createEntry"]);
+    expect(await readStored()).toEqual({ a: 1, b: 1 });
   });
 
   test("copies another session into a loaded one changes the loaded one", async () => {
-    const { visit, stored, calls, store } = await startWith({ a: 1 });
+    const { visit, readStored, takeCalls, store } = await startWith({ a: 1 });
     const other = await startOther(store);
-    calls();
+    takeCalls();
     await visit(async (req) => {
       const { cookie: _, ...data } =
-        (await called<SessionData>((done) => store.get(other, done as never))) ?? {};
+        (await callAsync<SessionData>((done) => store.get(other, done as never))) ?? {};
       Object.assign(req.session, data);
     });
-    expect(calls()).not.toContain("createEntry");
-    expect(await stored()).toEqual({ a: 1, other: 1 });
+    expect(takeCalls()).not.toContain("createEntry");
+    expect(await readStored()).toEqual({ a: 1, other: 1 });
   });
 
   test.each<[string, (data: object) => object]>([
-    ["as it is", (data) => Object.assign(data, { b: 2 })],
-    ["as a copy", (data) => ({ ...data, b: 2 })],
-  ])("reads a session by its id and writes it back %s changes only that", async (_how, change) => {
-    const { visit, stored, store } = await startWith({ a: 1, gone: 1 });
+    ["the same object", (data) => Object.assign(data, { b: 2 })],
+    ["a copy", (data) => ({ ...data, b: 2 })],
+  ])("reads a session by its id and writes back %s changes only its own changes", async (_how, change) => {
+    const { visit, readStored, store } = await startWith({ a: 1, gone: 1 });
     await visit(async (req) => {
       const id = req.sessionID;
-      const data = (await called<object>((done) => store.get(id, done as never))) as Record<string, unknown>;
+      const data = (await callAsync<object>((done) => store.get(id, done as never))) as Record<
+        string,
+        unknown
+      >;
       await visit(put({ c: 3 }));
       delete data["gone"];
-      await called((done) => store.set(id, change(data) as never, done));
+      await callAsync((done) => store.set(id, change(data) as never, done));
     });
-    expect(await stored()).toEqual({ a: 1, b: 2, c: 3 });
+    expect(await readStored()).toEqual({ a: 1, b: 2, c: 3 });
   });
 
-  test("writes back what it has read of a session that has ended changes nothing", async () => {
+  test("writes back a session that has ended does not restore it", async () => {
     const { visit, store } = await startWith({ a: 1 });
     await visit(async (req) => {
       const id = req.sessionID;
-      const data = await called<object>((done) => store.get(id, done as never));
+      const data = await callAsync<object>((done) => store.get(id, done as never));
       await destroy(req);
-      await called((done) => store.set(id, { ...data, b: 1 } as never, done));
-      await called((done) => store.touch(id, data as never, done));
-      expect(await called((done) => store.get(id, done))).toBeNull();
+      await callAsync((done) => store.set(id, { ...data, b: 1 } as never, done));
+      await callAsync((done) => store.touch(id, data as never, done));
+      expect(await callAsync((done) => store.get(id, done))).toBeNull();
     });
   });
 
-  test("writes its session under another id creates a session there, without the login", async () => {
-    const { visit, store, calls, entries } = startSessionApp();
+  test("writes its session under another id creates a session without the login", async () => {
+    const { visit, store, takeCalls, entries } = startSessionApp();
     await visit(async (req) => {
-      keysOf(req)["a"] = 1;
+      getKeys(req)["a"] = 1;
       addNewRecord(req.session, "record 1");
-      await called((done) => store.set("before", req.session as never, done));
+      await callAsync((done) => store.set("before", req.session as never, done));
       await save(req);
-      await called((done) => store.set("after", req.session as never, done));
-      keysOf(req)["a"] = 2;
+      await callAsync((done) => store.set("after", req.session as never, done));
+      getKeys(req)["a"] = 2;
     });
-    expect(calls()).toEqual(["createEntry", "createEntry", "createEntry", "updateEntry"]);
+    expect(takeCalls()).toEqual(["createEntry", "createEntry", "createEntry", "updateEntry"]);
     for (const id of ["before", "after"])
       expect(await entries.readEntry(getEntryKey(id))).toMatchObject({ app: { a: "1" }, record: undefined });
     expect((await visit((req) => getLoadedEntry(req.session)?.record)).body).toMatchObject({
@@ -638,28 +642,28 @@ describe("an application that", () => {
   });
 
   test.each([null, undefined])(
-    "takes the cookie out of a session (%s) leaves the stored cookie",
+    "replaces the cookie of a session with %s does not change the stored cookie",
     async (cookie) => {
-      const { visit, store, stored } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
+      const { visit, store, readStored } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
       await visit(async (req) => {
         const id = req.sessionID;
-        const data = await called<object>((done) => store.get(id, done as never));
-        await called((done) => store.set(id, { ...data, cookie, b: 1 } as never, done));
+        const data = await callAsync<object>((done) => store.get(id, done as never));
+        await callAsync((done) => store.set(id, { ...data, cookie, b: 1 } as never, done));
       });
-      expect(await stored()).toEqual({ a: 1, b: 1 });
+      expect(await readStored()).toEqual({ a: 1, b: 1 });
       expect((await visit((req) => req.session.cookie)).body).toMatchObject({
         originalMaxAge: expect.closeTo(10 * MINUTE, -2),
       });
     },
   );
 
-  test("writes a session under an id of its own creates it", async () => {
+  test("writes a session with its own id creates it", async () => {
     const { store } = startSessionApp();
     await startOther(store);
-    expect(await called((done) => store.load("other", done))).toMatchObject({ other: 1, id: "other" });
+    expect(await callAsync((done) => store.load("other", done))).toMatchObject({ other: 1, id: "other" });
   });
 
-  test("logs its session shows no login record", async () => {
+  test("logs its session does not show the login record", async () => {
     const { visit } = startSessionApp();
     const { inspect } = await import("node:util");
     const { body } = await visit(async (req) => {
@@ -676,7 +680,7 @@ describe("an application that", () => {
   });
 
   async function startOther(store: PortalSessionStore): Promise<string> {
-    await called((done) =>
+    await callAsync((done) =>
       store.set("other", { cookie: { originalMaxAge: MINUTE }, other: 1 } as never, done),
     );
     return "other";
@@ -689,25 +693,25 @@ describe("a login record", () => {
     addNewRecord(req.session, "record 1");
   };
 
-  test("is created with its session, in one write, and loaded with it", async () => {
-    const { visit, calls } = startSessionApp();
+  test("is created and loaded with its session, each in one call", async () => {
+    const { visit, takeCalls } = startSessionApp();
     const { body } = await visit(async (req) => {
       begin({ a: 1 })(req);
       await save(req);
       return getLoadedEntry(req.session)?.record;
     });
     expect(body).toEqual({ text: "record 1", version: 1 });
-    expect(calls()).toEqual(["createEntry"]);
+    expect(takeCalls()).toEqual(["createEntry"]);
     const later = await visit((req) => ({
       ...getLoadedEntry(req.session)?.record,
       lifeMs: getLoadedEntry(req.session)?.lifeMs,
     }));
     expect(later.body).toMatchObject({ text: "record 1", version: 1 });
     expect(later.body.lifeMs).toBeGreaterThan(23 * 60 * MINUTE);
-    expect(calls()).toEqual(["readEntry"]);
+    expect(takeCalls()).toEqual(["readEntry"]);
   });
 
-  test("is kept for the next save if the first one fails", async () => {
+  test("is written by the next save if the first one fails", async () => {
     const { visit, failNext } = startSessionApp();
     await visit(async (req) => {
       failNext("createEntry");
@@ -721,43 +725,43 @@ describe("a login record", () => {
     });
   });
 
-  test("is created also if the session was saved before", async () => {
-    const { visit, stored } = startSessionApp();
+  test("is created even if the session was saved before", async () => {
+    const { visit, readStored } = startSessionApp();
     await visit(async (req) => {
-      keysOf(req)["a"] = 1;
+      getKeys(req)["a"] = 1;
       await save(req);
       begin({ b: 1 })(req);
     });
     expect((await visit((req) => getLoadedEntry(req.session)?.record)).body).toMatchObject({
       text: "record 1",
     });
-    expect(await stored()).toEqual({ a: 1, b: 1 });
+    expect(await readStored()).toEqual({ a: 1, b: 1 });
   });
 
-  test("stays where it is, whatever is saved", async () => {
-    const { visit, entries, beginVisit, stored } = startSessionApp();
+  test("is not changed by saves of the session", async () => {
+    const { visit, entries, startVisit, readStored } = startSessionApp();
     await visit(begin({ a: 1 }));
-    const slow = await beginVisit(put({ a: 2 }));
+    const slow = await startVisit(put({ a: 2 }));
     await visit(async (req) => {
       expect(await entries.replace(getEntryKey(req.sessionID), 1, "record 2")).toBe(true);
       await save(req);
-      keysOf(req)["b"] = 1;
+      getKeys(req)["b"] = 1;
     });
     await slow.finish();
-    expect(await stored()).toEqual({ a: 2, b: 1 });
+    expect(await readStored()).toEqual({ a: 2, b: 1 });
     expect((await visit((req) => getLoadedEntry(req.session)?.record)).body).toEqual({
       text: "record 2",
       version: 2,
     });
   });
 
-  test("is written once: a second save of the request that created it leaves it as it is by then", async () => {
+  test("is not overwritten by a second save of the request that created it", async () => {
     const { visit, entries } = startSessionApp();
     await visit(async (req) => {
       begin({ a: 1 })(req);
       await save(req);
       await entries.replace(getEntryKey(req.sessionID), 1, "record 2");
-      keysOf(req)["a"] = 2;
+      getKeys(req)["a"] = 2;
     });
     expect((await visit((req) => getLoadedEntry(req.session)?.record)).body).toEqual({
       text: "record 2",
@@ -765,7 +769,7 @@ describe("a login record", () => {
     });
   });
 
-  test("does not go along with a copy of its session", async () => {
+  test("is not copied with its session", async () => {
     const { visit } = startSessionApp();
     await visit(async (req) => {
       begin({ a: 1 })(req);
@@ -776,7 +780,7 @@ describe("a login record", () => {
       Object.assign(req.session, copy, saved);
     });
     expect(
-      (await visit((req) => ({ record: getLoadedEntry(req.session)?.record, a: keysOf(req)["a"] }))).body,
+      (await visit((req) => ({ record: getLoadedEntry(req.session)?.record, a: getKeys(req)["a"] }))).body,
     ).toEqual({
       a: 1,
     });
@@ -800,17 +804,17 @@ describe("a store that fails", () => {
     expect(body.message, verb).not.toContain("pass-word");
   });
 
-  test("to move the end of a session is reported as session_store_failed", async () => {
+  test("to touch is reported as session_store_failed", async () => {
     const { visit, failNext, store } = await startWith({ a: 1 });
     failNext("touch");
     const { body } = await visit(async (req) => {
       const unmarked = { cookie: req.session.cookie };
-      await called((done) => store.touch(req.sessionID, unmarked as never, done));
+      await callAsync((done) => store.touch(req.sessionID, unmarked as never, done));
     });
     expect(body).toMatchObject({ code: "session_store_failed" });
   });
 
-  test("is reported without what is stored, if that is not JSON", async () => {
+  test("with invalid JSON is reported without the stored text", async () => {
     const { visit, entries } = await startWith({ a: 1 });
     await visit((req) => entries.updateEntry(getEntryKey(req.sessionID), { a: "secret" }, [], MINUTE));
     const { body } = await visit();
@@ -818,7 +822,7 @@ describe("a store that fails", () => {
     expect(body.message).not.toContain("secret");
   });
 
-  test("holds an entry without a cookie for no session", async () => {
+  test("with an entry without a cookie has no session", async () => {
     const { visit, entries } = await startWith({ a: 1 });
     let id = "";
     await visit(async (req) => {
@@ -831,11 +835,11 @@ describe("a store that fails", () => {
     expect(body).not.toEqual({ id });
   });
 
-  test("to answer fails after ten seconds", async () => {
+  test("to respond fails after ten seconds", async () => {
     fakeTimeouts();
-    const { store, inNext } = startSessionApp();
-    inNext("readEntry", () => new Promise(() => {}));
-    const loading = called((done) => store.get("a", done));
+    const { store, beforeNext } = startSessionApp();
+    beforeNext("readEntry", () => new Promise(() => {}));
+    const loading = callAsync((done) => store.get("a", done));
     await vi.advanceTimersByTimeAsync(9_999);
     const failing = expect(loading).rejects.toMatchObject({ code: "session_store_failed" });
     await vi.advanceTimersByTimeAsync(1);
@@ -843,29 +847,29 @@ describe("a store that fails", () => {
   });
 });
 
-test("a session that is destroyed while it is created does not survive", async () => {
-  const { visit, inNext, calls, store } = startSessionApp();
+test("a session that is destroyed during its creation is removed", async () => {
+  const { visit, beforeNext, takeCalls, store } = startSessionApp();
   let id = "";
   await visit(async (req) => {
     id = req.sessionID;
     const gate = createGate();
-    inNext("createEntry", () => gate.opened);
-    keysOf(req)["a"] = 1;
+    beforeNext("createEntry", () => gate.opened);
+    getKeys(req)["a"] = 1;
     const saving = save(req);
     const destroying = destroy(req);
     gate.open();
     await Promise.all([saving, destroying]);
   });
-  expect(calls()).toEqual(["createEntry", "remove"]);
-  expect(await called((done) => store.get(id, done))).toBeNull();
+  expect(takeCalls()).toEqual(["createEntry", "remove"]);
+  expect(await callAsync((done) => store.get(id, done))).toBeNull();
 });
 
-test("a store that is still being opened is waited for, and can be closed", async () => {
+test("calls wait until the store is open, and the store can be closed", async () => {
   const opened = createGate();
   const close = vi.fn();
   const store = new PortalSessionStore(createMemoryStore(), undefined, { opened: opened.opened, close });
   const found = vi.fn();
-  const loading = called((done) => store.get("a", done)).then(found);
+  const loading = callAsync((done) => store.get("a", done)).then(found);
   await new Promise(setImmediate);
   expect(found).not.toHaveBeenCalled();
   opened.open();
@@ -875,7 +879,7 @@ test("a store that is still being opened is waited for, and can be closed", asyn
   expect(close).toHaveBeenCalledOnce();
 });
 
-test("a store of ours is recognized, also as a subclass and by another copy of this package", async () => {
+test("isOurs recognizes subclasses and stores of another copy of this package", async () => {
   class Encrypting extends PortalSessionStore {}
   vi.resetModules();
   const copy = await import("../../lib/store/portal-session-store.js");
@@ -887,12 +891,12 @@ test("a store of ours is recognized, also as a subclass and by another copy of t
     expect(PortalSessionStore.isOurs(other)).toBe(false);
 });
 
-test("another copy of this package reads the record of a session, and begins one", async () => {
+test("another copy of this package can read and create the login record of a session", async () => {
   vi.resetModules();
   const copy = await import("../../lib/store/loaded-entry.js");
   const { visit } = startSessionApp();
   await visit((req) => {
-    keysOf(req)["a"] = 1;
+    getKeys(req)["a"] = 1;
     copy.addNewRecord(req.session, "record 1");
   });
   expect((await visit((req) => copy.getLoadedEntry(req.session)?.record)).body).toEqual({

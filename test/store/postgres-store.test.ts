@@ -7,64 +7,68 @@ import { describeEntryStore } from "./record-store.contract.js";
 
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
-/** How PostgreSQL numbers the type `text`. */
+/** The id of the type `text` in PostgreSQL. */
 const TEXT_TYPE = 25;
 
-/** A pool for this test. */
-function poolFor(connectionString: string, options: object = {}): pg.Pool {
+/** Creates a pool for this test. */
+function createPool(connectionString: string, options: object = {}): pg.Pool {
   const pool = new pg.Pool({ connectionString, ...options });
   onTestFinished(() => pool.end());
   return pool;
 }
 
-/** A store in tables that no other test uses. */
+/** Creates a store in tables that no other test uses. */
 async function startStore(url: string, options: object = {}) {
-  const pool = poolFor(url, options);
+  const pool = createPool(url, options);
   const table = `test_${process.hrtime.bigint()}`;
   const store = createPostgresStore(pool, { table });
   await store.read("the first statement creates the tables");
   return { pool, table, store };
 }
 
-function contract(name: string, url: () => string, options: object = {}): void {
+function describeContract(name: string, url: () => string, options: object = {}): void {
   describeEntryStore(name, () => {
-    const pools = [1, 2].map(() => new pg.Pool({ connectionString: url(), ...options })) as [
-      pg.Pool,
-      pg.Pool,
-    ];
-    const [store, other] = [createPostgresStore(pools[0]), createPostgresStore(pools[1])];
-    return { store, other, close: async () => void (await Promise.all(pools.map((pool) => pool.end()))) };
+    const pool = new pg.Pool({ connectionString: url(), ...options });
+    const otherPool = new pg.Pool({ connectionString: url(), ...options });
+    return {
+      store: createPostgresStore(pool),
+      other: createPostgresStore(otherPool),
+      async close() {
+        await pool.end();
+        await otherPool.end();
+      },
+    };
   });
 }
 
 describeWithPostgres("PostgreSQL", (postgres) => {
-  contract("by default", () => postgres().url);
-  contract("with serializable transactions", () => postgres().url, {
+  describeContract("by default", () => postgres().url);
+  describeContract("with serializable transactions", () => postgres().url, {
     options: "-c default_transaction_isolation=serializable",
   });
 
   describe("tables", () => {
-    test("are created once, although ten processes start at the same moment", async () => {
+    test("are created once if ten processes start at the same time", async () => {
       const { table } = await startStore(postgres().url);
       const stores = Array.from({ length: 10 }, () =>
-        createPostgresStore(poolFor(postgres().url), { table: `${table}_shared` }),
+        createPostgresStore(createPool(postgres().url), { table: `${table}_shared` }),
       );
       const created = await Promise.all(stores.map((store) => store.create("a", "text", HOUR_MS)));
       expect(created.filter(Boolean)).toHaveLength(1);
     });
 
-    test("are used by a user who may not create any", async () => {
+    test("can be used by a database user that may not create tables", async () => {
       const { pool, table } = await startStore(postgres().url);
       await pool.query(`CREATE ROLE ${table} LOGIN`);
       await pool.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${table}, ${table}_index TO ${table}`);
-      const usersPool = poolFor(postgres().url.replace("postgres@", `${table}@`));
-      expect(await createPostgresStore(usersPool, { table }).create("a", "text", HOUR_MS)).toBe(true);
-      const none = createPostgresStore(usersPool, { table: `${table}_missing` });
-      await expect(none.read("a")).rejects.toMatchObject({ code: "42501" });
+      const restrictedPool = createPool(postgres().url.replace("postgres@", `${table}@`));
+      expect(await createPostgresStore(restrictedPool, { table }).create("a", "text", HOUR_MS)).toBe(true);
+      const withoutTables = createPostgresStore(restrictedPool, { table: `${table}_missing` });
+      await expect(withoutTables.read("a")).rejects.toMatchObject({ code: "42501" });
     });
 
     test("are created by a later statement if the first one fails", async () => {
-      const pool = poolFor(postgres().url);
+      const pool = createPool(postgres().url);
       const query = vi.spyOn(pool, "query").mockRejectedValueOnce(new Error("not up yet"));
       const store = createPostgresStore(pool, { table: `test_${process.hrtime.bigint()}` });
       await expect(store.read("a")).rejects.toThrow("not up yet");
@@ -72,14 +76,14 @@ describeWithPostgres("PostgreSQL", (postgres) => {
       expect(await store.create("a", "text", HOUR_MS)).toBe(true);
     });
 
-    test("are not created where that is not wanted", async () => {
+    test("are not created with shouldCreateTables: false", async () => {
       const table = `test_${process.hrtime.bigint()}`;
-      const store = createPostgresStore(poolFor(postgres().url), { table, shouldCreateTables: false });
+      const store = createPostgresStore(createPool(postgres().url), { table, shouldCreateTables: false });
       await expect(store.read("a")).rejects.toMatchObject({ code: "42P01" });
     });
 
-    test("can have an odd name, and be in another schema", async () => {
-      const pool = poolFor(postgres().url);
+    test("can have special characters in their names, and can be in another schema", async () => {
+      const pool = createPool(postgres().url);
       const schema = `schema_${process.hrtime.bigint()}`;
       await pool.query(`CREATE SCHEMA ${schema}`);
       const store = createPostgresStore(pool, { table: `${schema}.Sessions of "us" and 'them'` });
@@ -114,7 +118,7 @@ describeWithPostgres("PostgreSQL", (postgres) => {
     }
   });
 
-  test("the server's clock alone says when an entry ends", async () => {
+  test("entries and names expire by the server's clock", async () => {
     freezeDate();
     const { pool, table, store } = await startStore(postgres().url);
     await store.createEntry("a", { cart: "1" }, "login", HOUR_MS);
@@ -125,15 +129,15 @@ describeWithPostgres("PostgreSQL", (postgres) => {
     await store.replace("a", 1, "refreshed", HOUR_MS);
     const { rows } =
       await pool.query(`SELECT ends_at BETWEEN now() + interval '59 minutes' AND now() + interval '1 hour'
-      AS fits FROM (SELECT ends_at FROM ${table} UNION SELECT ends_at FROM ${table}_index) AS ends`);
-    expect(rows.map(({ fits }) => fits)).toEqual([true, true]);
+      AS is_right FROM (SELECT ends_at FROM ${table} UNION SELECT ends_at FROM ${table}_index) AS ends`);
+    expect(rows.map(({ is_right }) => is_right)).toEqual([true, true]);
     await pool.query(`UPDATE ${table} SET ends_at = now()`);
     await pool.query(`UPDATE ${table}_index SET ends_at = now()`);
     expect(await store.readEntry("a")).toBeUndefined();
     expect(await store.index.list("list")).toEqual([]);
   });
 
-  test("an entry that expires while a write waits for its lock is not revived", async () => {
+  test("a write does not restore an entry that expires while the write waits for a lock", async () => {
     const { pool, table, store } = await startStore(postgres().url);
     for (const key of ["replaced", "touched", "updated", "removed"])
       await store.createEntry(key, {}, "login", HOUR_MS);
@@ -147,13 +151,14 @@ describeWithPostgres("PostgreSQL", (postgres) => {
       store.updateEntry("updated", { cart: "late" }, [], HOUR_MS),
       store.remove("removed"),
     ]);
-    await vi.waitFor(async () => expect(await waiting(pool)).toBe(4));
-    await holder.query(`UPDATE ${table} SET ends_at = clock_timestamp()`); // later than the writes began
+    await vi.waitFor(async () => expect(await countWaiting(pool)).toBe(4));
+    // This is after the start of the writes.
+    await holder.query(`UPDATE ${table} SET ends_at = clock_timestamp()`);
     await holder.query("COMMIT");
     expect(await writes).toEqual([false, false, false, undefined]);
   });
 
-  test("a record is created where an entry has expired that was not deleted yet, and gets nothing of it", async () => {
+  test("a new record under the key of an expired entry has no data of it", async () => {
     const { pool, table, store } = await startStore(postgres().url);
     await store.createEntry("with", { cart: "1" }, "login", HOUR_MS);
     await store.createEntry("without", { cart: "1" }, undefined, HOUR_MS);
@@ -165,7 +170,7 @@ describeWithPostgres("PostgreSQL", (postgres) => {
     }
   });
 
-  test("a locked row holds up no other, and is written as soon as it is free", async () => {
+  test("a locked row blocks no other row, and is written when the lock is released", async () => {
     const { pool, table, store } = await startStore(postgres().url);
     await store.createEntry("locked", { cart: "1" }, "login", HOUR_MS);
     await store.createEntry("free", { cart: "1" }, "login", HOUR_MS);
@@ -174,7 +179,7 @@ describeWithPostgres("PostgreSQL", (postgres) => {
     await holder.query("BEGIN");
     await holder.query(`SELECT FROM ${table} WHERE key = 'locked' FOR UPDATE`);
     const write = store.replace("locked", 1, "refreshed");
-    await vi.waitFor(async () => expect(await waiting(pool)).toBe(1));
+    await vi.waitFor(async () => expect(await countWaiting(pool)).toBe(1));
     expect(await store.readEntry("locked")).toMatchObject({ record: { text: "login", version: 1 } });
     expect(await store.replace("free", 1, "refreshed")).toBe(true);
     await holder.query("COMMIT");
@@ -182,7 +187,7 @@ describeWithPostgres("PostgreSQL", (postgres) => {
     expect(await store.readEntry("locked")).toMatchObject({ record: { text: "refreshed", version: 2 } });
   });
 
-  test("a statement that was rolled back is repeated, and one that is wrong is not", async () => {
+  test("a statement is repeated after a rollback, but not after another error", async () => {
     const { pool, store } = await startStore(postgres().url);
     await store.create("a", "text", HOUR_MS);
     const query = vi.spyOn(pool, "query");
@@ -202,7 +207,7 @@ describeWithPostgres("PostgreSQL", (postgres) => {
     expect(query).toHaveBeenCalledTimes(50);
   });
 
-  test("names of session keys may hold any character", async () => {
+  test("names of session keys may contain any character", async () => {
     const { store } = await startStore(postgres().url);
     const app = { "\0": "1", "\ud800": "2", "\\u0000": "3", "\\": "4" };
     await store.createEntry("a", { ...app, kept: "5" }, undefined, HOUR_MS);
@@ -211,7 +216,7 @@ describeWithPostgres("PostgreSQL", (postgres) => {
     expect((await store.readEntry("a"))?.app).toEqual({ kept: "5" });
   });
 
-  test("an application that changes how pg parses types gets the same entries", async () => {
+  test("entries do not depend on the type parsers of pg", async () => {
     const { store } = await startStore(postgres().url, {
       types: {
         getTypeParser: (type: number) => (text: string) => (type === TEXT_TYPE ? text : `parsed ${text}`),
@@ -222,12 +227,12 @@ describeWithPostgres("PostgreSQL", (postgres) => {
   });
 
   describe("expired rows", () => {
-    const rowsOf = async (pool: pg.Pool, table: string) => {
+    const listRows = async (pool: pg.Pool, table: string) => {
       const { rows } = await pool.query(`SELECT key FROM ${table} UNION ALL SELECT name FROM ${table}_index`);
       return rows.map(({ key }) => key).sort();
     };
 
-    test("are deleted at the first write, and not again before a minute has passed", async () => {
+    test("are deleted by the first write, and again by the first write after a minute", async () => {
       let now = performance.now();
       vi.spyOn(performance, "now").mockImplementation(() => now);
       const { pool, table, store } = await startStore(postgres().url);
@@ -238,7 +243,7 @@ describeWithPostgres("PostgreSQL", (postgres) => {
         `INSERT INTO ${table}_index VALUES ('list', 'old name', now()), ('list', 'name', 'infinity')`,
       );
       await store.create("a", "text", HOUR_MS);
-      await vi.waitFor(async () => expect(await rowsOf(pool, table)).toEqual(["a", "name", "now"]));
+      await vi.waitFor(async () => expect(await listRows(pool, table)).toEqual(["a", "name", "now"]));
       const query = vi.spyOn(pool, "query");
       now += MINUTE_MS - 1;
       await store.touch("a", HOUR_MS);
@@ -246,21 +251,21 @@ describeWithPostgres("PostgreSQL", (postgres) => {
       await pool.query(`UPDATE ${table} SET ends_at = now() WHERE key = 'now'`);
       now += 1;
       await store.touch("a", HOUR_MS);
-      await vi.waitFor(async () => expect(await rowsOf(pool, table)).toEqual(["a", "name"]));
+      await vi.waitFor(async () => expect(await listRows(pool, table)).toEqual(["a", "name"]));
     });
 
-    test("are deleted a thousand at once, by the following writes", async () => {
+    test("are deleted by the next writes, at most a thousand per write", async () => {
       const { pool, table, store } = await startStore(postgres().url);
       await pool.query(
         `INSERT INTO ${table} (key, app, ends_at) SELECT n, '{}', now() FROM generate_series(1, 2500) AS n`,
       );
       await vi.waitFor(async () => {
         await store.touch("a", HOUR_MS);
-        expect(await rowsOf(pool, table)).toEqual([]);
+        expect(await listRows(pool, table)).toEqual([]);
       });
     });
 
-    test("wait for nobody, and fail without harm", async () => {
+    test("are skipped while they are locked, and a failed deletion does not fail the write", async () => {
       const { pool, table, store } = await startStore(postgres().url);
       await pool.query(
         `INSERT INTO ${table} (key, app, ends_at) VALUES ('held', '{}', now()), ('old', '{}', now())`,
@@ -270,7 +275,7 @@ describeWithPostgres("PostgreSQL", (postgres) => {
       await holder.query("BEGIN");
       await holder.query(`SELECT FROM ${table} WHERE key = 'held' FOR UPDATE`);
       await store.create("a", "text", HOUR_MS);
-      await vi.waitFor(async () => expect(await rowsOf(pool, table)).toEqual(["a", "held"]));
+      await vi.waitFor(async () => expect(await listRows(pool, table)).toEqual(["a", "held"]));
       await holder.query("ROLLBACK");
       const failing = createPostgresStore(pool, { table, shouldCreateTables: false });
       vi.spyOn(pool, "query").mockRejectedValueOnce(new Error("the sweep failed"));
@@ -280,13 +285,14 @@ describeWithPostgres("PostgreSQL", (postgres) => {
 });
 
 describeWithPgbouncer("PostgreSQL behind pgbouncer", (pgbouncer) => {
-  contract("in transaction mode", () => pgbouncer().url);
+  describeContract("in transaction mode", () => pgbouncer().url);
 });
 
-/** How many statements wait for a lock. */
-async function waiting(pool: pg.Pool): Promise<number> {
+/** Returns the number of statements that wait for a lock. */
+async function countWaiting(pool: pg.Pool): Promise<number> {
   const { rows } = await pool.query(
-    "SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    `SELECT count(*)::int AS count FROM pg_stat_activity
+     WHERE wait_event_type = 'Lock' AND datname = current_database()`,
   );
   return rows[0]?.["count"] as number;
 }

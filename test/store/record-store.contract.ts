@@ -3,14 +3,17 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { EntryStore, RecordStore } from "../../lib/store/record-store.js";
 import { recordStoreChecks } from "../../lib/testing/index.js";
 
-// The behaviour that every record store and every entry store must have, whatever it keeps its data in.
+// The behaviour that every record store and every entry store must have.
 
-/** A store that is tested. The contract creates one for each `describe` and uses a new key in each test. */
+/** A tested store. The contract creates one for each `describe`, and uses a new key in each test. */
 export interface Subject<Store extends RecordStore> {
   readonly store: Store;
-  /** The same data on connections of its own. Default: `store`. */
+  /** A store with the same data and other connections. Default: `store`. */
   readonly other?: RecordStore;
-  /** Advances the store's clock by this many milliseconds. Without it the contract waits for the store's own clock. */
+  /**
+   * Advances the store's clock by this many milliseconds. Without it the contract waits for the store's own
+   * clock.
+   */
   advance?(ms: number): void;
   close?(): Promise<void> | void;
 }
@@ -18,7 +21,7 @@ export interface Subject<Store extends RecordStore> {
 type Create<Store extends RecordStore> = () => Subject<Store> | Promise<Subject<Store>>;
 
 const HOUR_MS = 3_600_000;
-/** How much less than its full life a record may still have when a test reads it. */
+/** The time that may pass between a write of a record and the check of its lifetime. */
 const TOLERANCE_MS = 60_000;
 const SHORT_MS = 40;
 const WRITERS = 100;
@@ -26,19 +29,19 @@ const WRITERS = 100;
 const times = <T>(count: number, make: (n: number) => T): T[] =>
   Array.from({ length: count }, (_, n) => make(n));
 
-/** Texts that a store may confuse, cut or refuse, by what is odd about them. */
+/** Texts that a store may change, cut or reject, each with a description. */
 const TEXTS: [string, string][] = [
   ["an empty text", ""],
   ["JSON", '{"a":[1,"two",null]}'],
-  ["a JSON text with NUL, a lone surrogate and line ends", JSON.stringify("\0 \ud800 \r\n")],
+  ["a JSON text with NUL, a lone surrogate and line breaks", JSON.stringify("\0 \ud800 \r\n")],
   ["Chinese, emoji and combining characters", "登录 👩‍👩‍👧 e\u0301 \u00e9 \u202e"],
   ["quotes, backslashes and placeholders", `' " \\ \\0 $1 %s \${a} ; --`],
-  ["spaces and line ends at both ends", " \r\n\t text \t\r\n "],
+  ["spaces and line breaks at both ends", " \r\n\t text \t\r\n "],
   ["a number", "1e400"],
   ["one megabyte", `${"0123456789abcdef".repeat(65_536)}.`],
 ];
 
-/** What every {@link RecordStore} must do: the checks that adapters for other databases run, too. */
+/** Checks every {@link RecordStore}. Adapters for other databases run the same checks. */
 export function describeRecordStore(name: string, create: Create<RecordStore>): void {
   describe(`${name}: records`, () => {
     let subject: Subject<RecordStore> | undefined;
@@ -53,7 +56,7 @@ export function describeRecordStore(name: string, create: Create<RecordStore>): 
   });
 }
 
-/** What every {@link EntryStore} must do. Includes the contract of a record store. */
+/** Checks every {@link EntryStore}. It includes the checks of a record store. */
 export function describeEntryStore(name: string, create: Create<EntryStore>): void {
   describeRecordStore(name, create);
   describe(`${name}: entries`, () => {
@@ -66,8 +69,8 @@ export function describeEntryStore(name: string, create: Create<EntryStore>): vo
 
 interface InUse<Store extends RecordStore> {
   store(): Store;
-  /** Lets time pass until `read` resolves to undefined or to an empty list. */
-  untilGone(read: () => Promise<unknown>): Promise<void>;
+  /** Waits until `read` resolves to undefined or to an empty list. */
+  waitUntilGone(read: () => Promise<unknown>): Promise<void>;
 }
 
 function useSubject<Store extends RecordStore>(create: Create<Store>): InUse<Store> {
@@ -82,7 +85,7 @@ function useSubject<Store extends RecordStore>(create: Create<Store>): InUse<Sto
   };
   return {
     store: () => current().store,
-    async untilGone(read) {
+    async waitUntilGone(read) {
       current().advance?.(SHORT_MS);
       const found = async () => {
         const value = await read();
@@ -95,8 +98,8 @@ function useSubject<Store extends RecordStore>(create: Create<Store>): InUse<Sto
 
 const newKey = () => `contract-${randomUUID()}`;
 
-/** Names of session keys that have a meaning in JavaScript, in JSON or in a store. */
-const ODD_APP = {
+/** Names of session keys that have a special meaning in JavaScript, in JSON or in a store. */
+const SPECIAL_APP = {
   ...(JSON.parse('{"__proto__":"1"}') as Record<string, string>),
   constructor: "2",
   "": "3",
@@ -111,7 +114,7 @@ const ODD_APP = {
 const APP = { cookie: '{"path":"/"}', cart: '["lamp"]' };
 
 function testEntries({ store }: InUse<EntryStore>): void {
-  test("reads both parts of an entry, and its life", async () => {
+  test("reads both parts of an entry, and its lifetime", async () => {
     const key = newKey();
     expect(await store().readEntry(key)).toBeUndefined();
     await store().createEntry(key, APP, "login", HOUR_MS);
@@ -130,7 +133,7 @@ function testEntries({ store }: InUse<EntryStore>): void {
     expect(await store().read(key)).toBeUndefined();
   });
 
-  test("tells an empty record and an empty application's part from none", async () => {
+  test("distinguishes an empty record and an empty application's part from a missing one", async () => {
     const key = newKey();
     await store().createEntry(key, {}, "", HOUR_MS);
     expect(await store().readEntry(key)).toMatchObject({ app: {}, record: { text: "", version: 1 } });
@@ -140,7 +143,7 @@ function testEntries({ store }: InUse<EntryStore>): void {
     expect(await store().updateEntry(other, { a: "1" }, [], undefined)).toBe(true);
   });
 
-  test("replaces everything that was under the key of a new entry", async () => {
+  test("a new entry replaces an old entry and its record", async () => {
     const key = newKey();
     await store().createEntry(key, { ...APP, old: "1" }, "login", HOUR_MS);
     await store().replace(key, 1, "refreshed");
@@ -153,15 +156,15 @@ function testEntries({ store }: InUse<EntryStore>): void {
     expect(await store().read(key)).toMatchObject({ text: "next", version: 1 });
   });
 
-  test("returns odd names of session keys unchanged", async () => {
+  test("returns special names of session keys unchanged", async () => {
     const key = newKey();
-    await store().createEntry(key, ODD_APP, "login", HOUR_MS);
-    expect(await appOf(store(), key)).toEqual(Object.entries(ODD_APP).sort());
-    const names = Object.keys(ODD_APP);
+    await store().createEntry(key, SPECIAL_APP, "login", HOUR_MS);
+    expect(await readApp(store(), key)).toEqual(Object.entries(SPECIAL_APP).sort());
+    const names = Object.keys(SPECIAL_APP);
     expect(await store().updateEntry(key, APP, names, undefined)).toBe(true);
-    expect(await appOf(store(), key)).toEqual(Object.entries(APP).sort());
-    expect(await store().updateEntry(key, ODD_APP, Object.keys(APP), undefined)).toBe(true);
-    expect(await appOf(store(), key)).toEqual(Object.entries(ODD_APP).sort());
+    expect(await readApp(store(), key)).toEqual(Object.entries(APP).sort());
+    expect(await store().updateEntry(key, SPECIAL_APP, Object.keys(APP), undefined)).toBe(true);
+    expect(await readApp(store(), key)).toEqual(Object.entries(SPECIAL_APP).sort());
     expect(await store().read(key)).toMatchObject({ text: "login", version: 1 });
   });
 
@@ -173,14 +176,14 @@ function testEntries({ store }: InUse<EntryStore>): void {
     expect((await store().readEntry(key))?.app).toEqual({ value: json, changed: json });
   });
 
-  test("keeps JSON texts to the character", async () => {
+  test("does not change a character of a JSON text", async () => {
     const app = { number: "1.0", large: "12345678901234567890", order: '{"b":1, "a":2,"b":3}', space: "[ ]" };
     const key = newKey();
     await store().createEntry(key, app, undefined, HOUR_MS);
     expect((await store().readEntry(key))?.app).toEqual(app);
   });
 
-  test("keeps thousands of session keys", async () => {
+  test("stores thousands of session keys", async () => {
     const app = Object.fromEntries(times(5000, (n) => [`key${n}`, String(n)]));
     const key = newKey();
     await store().createEntry(key, app, undefined, HOUR_MS);
@@ -193,8 +196,8 @@ function testEntries({ store }: InUse<EntryStore>): void {
   });
 }
 
-function testUpdates({ store, untilGone }: InUse<EntryStore>): void {
-  test("changes and removes single keys, and keeps the rest of the entry", async () => {
+function testUpdates({ store, waitUntilGone }: InUse<EntryStore>): void {
+  test("changes and removes single keys, and does not change the rest of the entry", async () => {
     const key = newKey();
     await store().createEntry(key, { ...APP, gone: "1" }, "login", HOUR_MS);
     expect(await store().updateEntry(key, { cart: "[]", added: "2" }, ["gone", "unknown"], undefined)).toBe(
@@ -206,7 +209,7 @@ function testUpdates({ store, untilGone }: InUse<EntryStore>): void {
     expectLife(entry?.lifeMs, HOUR_MS);
   });
 
-  test("changes the life of an entry where one is given", async () => {
+  test("changes the lifetime of an entry if a lifetime is given", async () => {
     const key = newKey();
     await store().createEntry(key, APP, "login", HOUR_MS);
     expect(await store().updateEntry(key, {}, [], 2 * HOUR_MS)).toBe(true);
@@ -215,7 +218,7 @@ function testUpdates({ store, untilGone }: InUse<EntryStore>): void {
     expect((await store().readEntry(key))?.app).toEqual(APP);
   });
 
-  test("keeps the changes of many writers to different keys", async () => {
+  test("loses no change of many writers to different keys", async () => {
     const key = newKey();
     await store().createEntry(key, APP, "login", HOUR_MS);
     const changes = times(WRITERS, (n) => ({ [`key${n}`]: String(n) }));
@@ -227,24 +230,24 @@ function testUpdates({ store, untilGone }: InUse<EntryStore>): void {
     expect(await store().read(key)).toMatchObject({ text: "refreshed", version: 2 });
   });
 
-  test("does not revive an entry that was removed or has expired", async () => {
+  test("does not restore an entry that was removed or has expired", async () => {
     const removed = newKey();
     await store().createEntry(removed, APP, "login", HOUR_MS);
     await store().remove(removed);
     const expired = newKey();
     await store().createEntry(expired, APP, "login", SHORT_MS);
-    await untilGone(() => store().readEntry(expired));
+    await waitUntilGone(() => store().readEntry(expired));
     for (const key of [removed, expired, newKey()]) {
       expect(await store().updateEntry(key, { cart: "[]" }, ["cookie"], 2 * HOUR_MS)).toBe(false);
       expect(await store().updateEntry(key, {}, [], undefined)).toBe(false);
-      await expectNoRevival(store(), key);
+      await expectNoRestore(store(), key);
       expect(await store().readEntry(key)).toBeUndefined();
     }
   });
 }
 
 function testEntriesAsRecords({ store }: InUse<EntryStore>): void {
-  test("replaces the record of an entry, and keeps the application's part", async () => {
+  test("replaces the record of an entry, and does not change the application's part", async () => {
     const key = newKey();
     await store().createEntry(key, APP, "login", HOUR_MS);
     expect(await store().replace(key, 1, "refreshed")).toBe(true);
@@ -255,14 +258,14 @@ function testEntriesAsRecords({ store }: InUse<EntryStore>): void {
     expectLife(entry?.lifeMs, HOUR_MS);
   });
 
-  test("replaces no record where the entry has none", async () => {
+  test("replaces no record if the entry has none", async () => {
     const key = newKey();
     await store().createEntry(key, APP, undefined, HOUR_MS);
     for (const version of [0, 1]) expect(await store().replace(key, version, "login")).toBe(false);
     expect((await store().readEntry(key))?.record).toBeUndefined();
   });
 
-  test("creates a record in an entry that has none, and keeps the application's part", async () => {
+  test("creates a record in an entry without one, and does not change the application's part", async () => {
     const key = newKey();
     await store().createEntry(key, APP, undefined, HOUR_MS);
     expect(await store().create(key, "login", 2 * HOUR_MS)).toBe(true);
@@ -273,16 +276,16 @@ function testEntriesAsRecords({ store }: InUse<EntryStore>): void {
     expect(await store().create(key, "second", HOUR_MS)).toBe(false);
   });
 
-  test.each([["with"], ["without"]])("touches an entry %s a record as a whole", async (has) => {
+  test.each([["with"], ["without"]])("touch extends a whole entry %s a record", async (preposition) => {
     const key = newKey();
-    await store().createEntry(key, APP, has === "with" ? "login" : undefined, HOUR_MS);
+    await store().createEntry(key, APP, preposition === "with" ? "login" : undefined, HOUR_MS);
     expect(await store().touch(key, 2 * HOUR_MS)).toBe(true);
     const entry = await store().readEntry(key);
     expect(entry?.app).toEqual(APP);
     expectLife(entry?.lifeMs, 2 * HOUR_MS);
   });
 
-  test("removes a whole entry, and returns its record", async () => {
+  test("remove removes a whole entry, and returns its record", async () => {
     const key = newKey();
     await store().createEntry(key, APP, "login", HOUR_MS);
     expect(await store().remove(key, 2)).toBeUndefined();
@@ -291,7 +294,7 @@ function testEntriesAsRecords({ store }: InUse<EntryStore>): void {
     expect(await store().readEntry(key)).toBeUndefined();
   });
 
-  test("removes an entry without a record, unless a version is given", async () => {
+  test("remove removes an entry without a record, unless a version is given", async () => {
     const key = newKey();
     await store().createEntry(key, APP, undefined, HOUR_MS);
     expect(await store().remove(key, 1)).toBeUndefined();
@@ -301,16 +304,16 @@ function testEntriesAsRecords({ store }: InUse<EntryStore>): void {
   });
 }
 
-const appOf = async (store: EntryStore, key: string) =>
+const readApp = async (store: EntryStore, key: string) =>
   Object.entries((await store.readEntry(key))?.app ?? {}).sort();
 
 function expectLife(lifeMs: number | undefined, expectedMs: number): void {
   expect(lifeMs).toBeGreaterThan(expectedMs - TOLERANCE_MS);
-  expect(lifeMs).toBeLessThanOrEqual(expectedMs + 1); // a fraction of a millisecond may be rounded up
+  expect(lifeMs).toBeLessThanOrEqual(expectedMs + 1); // The store may round a fraction of a millisecond up.
 }
 
-async function expectNoRevival(store: RecordStore, key: string): Promise<void> {
+async function expectNoRestore(store: RecordStore, key: string): Promise<void> {
   expect(await store.touch(key, HOUR_MS)).toBe(false);
-  for (const version of [0, 1]) expect(await store.replace(key, version, "revived", HOUR_MS)).toBe(false);
+  for (const version of [0, 1]) expect(await store.replace(key, version, "restored", HOUR_MS)).toBe(false);
   expect(await store.read(key)).toBeUndefined();
 }

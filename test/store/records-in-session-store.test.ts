@@ -8,18 +8,25 @@ import { describeRecordStore } from "./record-store.contract.js";
 
 const MINUTE_MS = 60_000;
 
-const noWarning = () => expect.fail("a warning");
+const failOnWarning = () => expect.fail("The store must not warn.");
 
 for (const [name, open] of Object.entries(foreignStores))
   describeRecordStore(`the store of ${name}`, async () => {
     const { store, close } = await open();
-    return { store: createRecordsInSessionStore(store, () => {}), close: async () => void (await close()) };
+    return {
+      store: createRecordsInSessionStore(store, () => {}),
+      async close() {
+        await close();
+      },
+    };
   });
 
 describe.each(Object.entries(foreignStores))("records in the store of %s", (_name, openStore) => {
   const open = async () => {
     const { store, close } = await openStore();
-    onTestFinished(async () => void (await close()));
+    onTestFinished(async () => {
+      await close();
+    });
     return store;
   };
   const start = async () => {
@@ -27,7 +34,7 @@ describe.each(Object.entries(foreignStores))("records in the store of %s", (_nam
     return { store, records: createRecordsInSessionStore(store, () => {}) };
   };
 
-  test("end although the store keeps them longer", async () => {
+  test("expire even if the store keeps them longer", async () => {
     let now = Date.now();
     const records = createRecordsInSessionStore(
       await open(),
@@ -47,14 +54,14 @@ describe.each(Object.entries(foreignStores))("records in the store of %s", (_nam
     expect(await records.create("a", "new", MINUTE_MS)).toBe(true);
   });
 
-  test("are changed in turn by all who keep records in the store", async () => {
+  test("are changed in turn by all record stores of the same session store", async () => {
     const store = await open();
     const all = Array.from({ length: 5 }, () => createRecordsInSessionStore(store, () => {}));
-    await Promise.all(all.map((records, at) => records.index.add("list", `name ${at}`, MINUTE_MS)));
+    await Promise.all(all.map((records, n) => records.index.add("list", `name ${n}`, MINUTE_MS)));
     expect(await all[0]?.index.list("list")).toHaveLength(5);
   });
 
-  test("end in the store, too", async () => {
+  test("are stored with a cookie of the same lifetime", async () => {
     const { store, records } = await start();
     const set = vi.spyOn(store, "set");
     await records.create("a", "text", MINUTE_MS);
@@ -63,7 +70,7 @@ describe.each(Object.entries(foreignStores))("records in the store of %s", (_nam
     expect(Math.abs(Number(cookie?.expires) - Date.now() - MINUTE_MS)).toBeLessThan(MINUTE_MS / 2);
   });
 
-  test("survive a touch and a rewrite by the store", async () => {
+  test("do not change when the store touches or rewrites its session", async () => {
     const { store, records } = await start();
     const set = vi.spyOn(store, "set");
     await records.create("a", "text", MINUTE_MS);
@@ -79,7 +86,7 @@ describe.each(Object.entries(foreignStores))("records in the store of %s", (_nam
     expect(record?.lifeMs).toBeLessThanOrEqual(MINUTE_MS);
   });
 
-  test("leave no empty list behind", async () => {
+  test("remove a list with its last name", async () => {
     const { store, records } = await start();
     const destroy = vi.spyOn(store, "destroy");
     await records.index.add("list", "name", MINUTE_MS);
@@ -90,14 +97,14 @@ describe.each(Object.entries(foreignStores))("records in the store of %s", (_nam
   });
 });
 
-test("two portalAuth() on one store change a list in turn, and lose no name", async () => {
+test("two portalAuth() with one store change a list in turn, and lose no name", async () => {
   const store = new AnotherStore();
   const all = [createRecordsInSessionStore(store, () => {}), createRecordsInSessionStore(store, () => {})];
   await Promise.all(all.map((records, n) => records.index.add("list", `name ${n}`, MINUTE_MS)));
   expect(await all[0]?.index.list("list")).toEqual(["name 0", "name 1"]);
 });
 
-test("ids of records show nothing of their keys, and are not those of lists", async () => {
+test("session ids of records and lists differ, and do not show their keys", async () => {
   const store = new AnotherStore();
   const records = createRecordsInSessionStore(store, () => {});
   await records.create("l:alice", "text", MINUTE_MS);
@@ -107,28 +114,28 @@ test("ids of records show nothing of their keys, and are not those of lists", as
   for (const id of ids) expect(id).toMatch(/^portal-auth-(record|list)-[\w-]{43}$/);
 });
 
-test("a store for one process is not warned about, and any other once", async () => {
-  createRecordsInSessionStore(new session.MemoryStore(), noWarning);
+test("a store that may be shared by processes causes one warning, and a memory store none", async () => {
+  createRecordsInSessionStore(new session.MemoryStore(), failOnWarning);
   const memorystore = await foreignStores["memorystore"]?.();
-  if (memorystore) createRecordsInSessionStore(memorystore.store, noWarning);
+  if (memorystore) createRecordsInSessionStore(memorystore.store, failOnWarning);
   const warn = vi.fn();
   const records = createRecordsInSessionStore(new AnotherStore(), warn);
   await records.create("a", "text", MINUTE_MS);
   expect(warn.mock.calls).toEqual([[expect.stringMatching(/one process only.*SESSION_STORE_URL/)]]);
 });
 
-test("a failure of the store is not taken for a missing record", async () => {
+test("a failure of the store does not count as a missing record", async () => {
   const store = new AnotherStore();
   const records = createRecordsInSessionStore(store, () => {});
   await records.create("a", "text", MINUTE_MS);
-  const failure = new Error("the disk is on fire");
+  const failure = new Error("the disk has failed");
   vi.spyOn(store, "get").mockImplementation((_id, done) => done(failure));
   await expect(records.read("a")).rejects.toBe(failure);
   await expect(records.create("b", "text", MINUTE_MS)).rejects.toBe(failure);
   await expect(records.remove("a")).rejects.toBe(failure);
 });
 
-test("a folder that is missing is not taken for a record that was written", async () => {
+test("a write that fails with ENOENT rejects", async () => {
   const store = new AnotherStore();
   const failure = Object.assign(new Error("no such directory"), { code: "ENOENT" });
   vi.spyOn(store, "set").mockImplementation((_id, _data, done?: (error?: unknown) => void) =>
@@ -139,12 +146,12 @@ test("a folder that is missing is not taken for a record that was written", asyn
   );
 });
 
-test("a store whose methods reject is a failure that the caller sees, and nobody else", async () => {
+test("a rejection of the store reaches the caller, and is not reported as unhandled", async () => {
   const failure = new Error("the database is locked");
   const store = new AnotherStore();
-  const rejected: unknown[] = [];
-  const note = (reason: unknown) => rejected.push(reason);
-  process.on("unhandledRejection", note);
+  const unhandled: unknown[] = [];
+  const recordRejection = (reason: unknown) => unhandled.push(reason);
+  process.on("unhandledRejection", recordRejection);
   vi.spyOn(store, "get").mockImplementation((async (_id: string, done: (error: unknown) => void) => {
     done(failure);
     throw failure;
@@ -158,26 +165,26 @@ test("a store whose methods reject is a failure that the caller sees, and nobody
   await records.create("a", "text", MINUTE_MS);
   await expect(records.remove("a")).rejects.toBe(failure);
   await new Promise(setImmediate);
-  process.off("unhandledRejection", note);
-  expect(rejected).toEqual([]);
+  process.off("unhandledRejection", recordRejection);
+  expect(unhandled).toEqual([]);
 });
 
-test("a store that does not answer holds up one record, and for ten seconds", async () => {
+test("a store that does not respond blocks one record, for ten seconds", async () => {
   fakeTimeouts();
   const store = new AnotherStore();
   const records = createRecordsInSessionStore(store, () => {});
-  let answer = () => {};
+  let respond = () => {};
   vi.spyOn(store, "get").mockImplementationOnce((_id, done) => {
-    answer = () => done(null, null);
+    respond = () => done(null, null);
   });
-  const stuck = records.create("a", "late", MINUTE_MS);
-  const failed = expect(stuck).rejects.toMatchObject({ code: "session_store_failed" });
+  const blocked = records.create("a", "late", MINUTE_MS);
+  const failing = expect(blocked).rejects.toMatchObject({ code: "session_store_failed" });
   const next = records.create("a", "in time", MINUTE_MS);
   expect(await records.create("b", "text", MINUTE_MS)).toBe(true);
   await vi.advanceTimersByTimeAsync(10_000);
-  await failed;
+  await failing;
   expect(await next).toBe(true);
-  answer();
+  respond();
   await new Promise(setImmediate);
   expect(await records.read("a")).toMatchObject({ text: "in time" });
 });

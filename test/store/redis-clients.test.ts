@@ -16,12 +16,12 @@ const skip = noRedis && ` (${noRedis})`;
 describeWithRedis("Redis", (redis) => {
   describeEntryStore("a client of redis", async () => {
     const client = await createClient({ url: redis().url }).connect();
-    const another = await createClient({ url: redis().url }).connect();
+    const otherClient = await createClient({ url: redis().url }).connect();
     const close = () => {
       client.destroy();
-      another.destroy();
+      otherClient.destroy();
     };
-    return { store: createRedisStore(client), other: createRedisStore(another), close };
+    return { store: createRedisStore(client), other: createRedisStore(otherClient), close };
   });
 
   describeEntryStore("a client of redis with RESP 2", async () => {
@@ -63,8 +63,8 @@ describe.skipIf(noRedis)(`Redis Cluster${skip}`, () => {
   });
 
   test("spreads keys over all masters, and runs no script on a replica", async () => {
-    for (const { port } of cluster.masters) expect(await scriptsRunBy(port)).toBe(true);
-    for (const { port } of cluster.replicas) expect(await scriptsRunBy(port)).toBe(false);
+    for (const { port } of cluster.masters) expect(await hasRunScripts(port)).toBe(true);
+    for (const { port } of cluster.replicas) expect(await hasRunScripts(port)).toBe(false);
   });
 });
 
@@ -91,8 +91,8 @@ describe.skipIf(noRedis)(`Redis Sentinel${skip}`, () => {
     return { store: createRedisStore(client), close: () => client.disconnect() };
   });
 
-  test("goes on with the replica after the master has failed", async () => {
-    expect(await scriptsRunBy(sentinel.replica.port)).toBe(false);
+  test("uses the replica after the master has failed", async () => {
+    expect(await hasRunScripts(sentinel.replica.port)).toBe(false);
     const clients = [await nodeRedis(), ioRedis()] as const;
     for (const client of clients) client.on("error", () => {});
     const stores = clients.map((client) => createRedisStore(client));
@@ -104,13 +104,15 @@ describe.skipIf(noRedis)(`Redis Sentinel${skip}`, () => {
       await vi.waitFor(async () => expect(await store.touch(`s:${n}`, HOUR_MS)).toBe(true), 15_000);
       expect(await store.readEntry(`s:${n}`)).toMatchObject({ app: { a: "1" }, record: { text: "login" } });
     }
-    expect(await scriptsRunBy(sentinel.replica.port)).toBe(true);
+    expect(await hasRunScripts(sentinel.replica.port)).toBe(true);
     clients[0].destroy();
     clients[1].disconnect();
   });
 });
 
-/** Whether a client has run a script there. A replica receives what a script has written, and not the script. */
-async function scriptsRunBy(port: RedisServer["port"]): Promise<boolean> {
+/**
+ * Returns whether a client has run a script on this server. A replica receives only the writes of a script.
+ */
+async function hasRunScripts(port: RedisServer["port"]): Promise<boolean> {
   return String(await redisCommand(port, "INFO", "commandstats")).includes("cmdstat_eval");
 }

@@ -23,7 +23,7 @@ async function open(url: string) {
   return { ...opened, lines };
 }
 
-test("a server that is down is reported once, without the password, and each call fails at once", async () => {
+test("a server that is down is reported once without the password, and each call fails at once", async () => {
   const url = `redis://user:${PASSWORD}@127.0.0.1:${await freePort()}/0`;
   const { store, lines, getConnectionError } = await open(url);
   for (let time = 0; time < 3; time += 1) await expect(store.read("a")).rejects.toBeInstanceOf(Error);

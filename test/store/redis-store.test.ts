@@ -13,7 +13,7 @@ import { describeEntryStore } from "./record-store.contract.js";
 
 const HOUR_MS = 3_600_000;
 
-/** What a user of Redis needs to be allowed. PING keeps an idle connection open. */
+/** The commands that a Redis user must be allowed to run. PING keeps an idle connection open. */
 const COMMANDS =
   "del eval evalsha hdel hexists hgetall hmget hset pexpire pexpireat ping pttl time " +
   "zadd zrange zrangebyscore zrem zremrangebyscore zscore";
@@ -29,7 +29,7 @@ const newKey = () => `s:${randomUUID()}`;
 describeWithRedis("Redis", (redis) => {
   const call = (...command: string[]) => redisCommand(redis().port, ...command);
 
-  test("runs scripts again that the server has forgotten, all of them at the same moment", async () => {
+  test("runs scripts by their text after the server has lost them, also concurrently", async () => {
     const { store } = await connect(redis());
     const key = newKey();
     await store.createEntry(key, { a: "1" }, "first", HOUR_MS);
@@ -60,16 +60,16 @@ describeWithRedis("Redis", (redis) => {
     await store.read(newKey());
     await call("CONFIG", "RESETSTAT");
     await store.read(newKey());
-    await store.index.remove(newKey(), []); // asks for nothing
+    await store.index.remove(newKey(), []); // This sends no command.
     const stats = String(await call("INFO", "commandstats"));
     expect(stats).toContain("cmdstat_evalsha:calls=1,");
     expect(stats).not.toContain("cmdstat_eval:");
   });
 
-  test("keeps everything under one prefix, with an end by the server's clock", async () => {
+  test("writes all keys with one prefix, and they expire by the server's clock", async () => {
     const { store } = await connect(redis());
     const id = randomUUID();
-    // A process whose clock is a year behind.
+    // The clock of this process is a year behind.
     advanceDate(-8760 * HOUR_MS);
     await store.createEntry(`s:${id}`, { a: "1" }, "login", HOUR_MS);
     await store.create(`l:${id}`, "login", HOUR_MS);
@@ -82,7 +82,7 @@ describeWithRedis("Redis", (redis) => {
     expect(await store.index.list(id)).toEqual(["short", "long"]);
   });
 
-  test("uses the prefix that it is given", async () => {
+  test("uses another prefix if one is given", async () => {
     const { client } = await connect(redis());
     const key = newKey();
     await createRedisStore(client, { prefix: "app:" }).create(key, "text", HOUR_MS);
@@ -90,7 +90,7 @@ describeWithRedis("Redis", (redis) => {
     expect(await createRedisStore(client).read(key)).toBeUndefined();
   });
 
-  test("drops the names of a list that have expired when another is added", async () => {
+  test("removes the expired names of a list when a name is added", async () => {
     const { store } = await connect(redis());
     const list = randomUUID();
     await store.index.add(list, "long", HOUR_MS);
@@ -119,7 +119,7 @@ describeWithRedis("Redis", (redis) => {
     expect(await store.index.list(key)).toEqual(["\0"]);
   });
 
-  test("ends an entry at once whose life is zero or less", async () => {
+  test("an entry with a lifetime of zero or less expires at once", async () => {
     const { store } = await connect(redis());
     for (const lifeMs of [0, -5, Number.NEGATIVE_INFINITY]) {
       const key = newKey();
@@ -131,7 +131,7 @@ describeWithRedis("Redis", (redis) => {
     }
   });
 
-  test("keeps an entry with an endless life for centuries, and writes nothing for a life that is not a number", async () => {
+  test("limits an infinite lifetime, and rejects a lifetime that is not a number", async () => {
     const { store } = await connect(redis());
     const key = newKey();
     await expect(store.create(key, "text", Number.NaN)).rejects.toThrow(TypeError);
@@ -142,7 +142,7 @@ describeWithRedis("Redis", (redis) => {
     expect(await store.index.list(key)).toEqual(["name"]);
   });
 
-  test("rejects where another program has written something else under the key", async () => {
+  test("rejects if another program has written another type under the key", async () => {
     const { store } = await connect(redis());
     const key = newKey();
     await call("SET", `portal:${key}`, "text");
@@ -162,7 +162,7 @@ describeWithRedis("a client of redis that returns buffers and strings for number
   });
 });
 
-describeWithRedis("a user of Redis that may run the documented commands only", (redis) => {
+describeWithRedis("a Redis user that may run only the documented commands", (redis) => {
   describeEntryStore("Redis", async () => {
     const allowed = COMMANDS.split(" ").map((name) => `+${name}`);
     await redisCommand(
@@ -182,7 +182,7 @@ describeWithRedis("a user of Redis that may run the documented commands only", (
     return { store: createRedisStore(client), close: () => client.destroy() };
   });
 
-  test("is allowed no command that no script needs", () => {
+  test("every documented command is used", () => {
     const used = Object.values(scripts).flatMap(({ text }) => [...text.matchAll(/redis\.call\("(\w+)"/g)]);
     const names = used.map(([, name = ""]) => name.toLowerCase());
     expect(COMMANDS.split(" ")).toEqual([...new Set([...names, "eval", "evalsha", "ping"])].sort());
@@ -190,20 +190,22 @@ describeWithRedis("a user of Redis that may run the documented commands only", (
 });
 
 describeWithRedis("Redis without free memory, with noeviction", (redis) => {
-  /** An entry and a list, and then no more memory than there is already used. */
+  /** Creates an entry and a list. Then Redis gets no more memory. */
   async function start() {
     const { store } = await connect(redis());
     const key = newKey();
     await store.createEntry(key, { a: "1" }, "login", HOUR_MS);
     await store.index.add(key, "name", HOUR_MS);
     await redisCommand(redis().port, "CONFIG", "SET", "maxmemory", "1");
-    onTestFinished(async () => void (await redisCommand(redis().port, "CONFIG", "SET", "maxmemory", "0")));
+    onTestFinished(async () => {
+      await redisCommand(redis().port, "CONFIG", "SET", "maxmemory", "0");
+    });
     return { store, key };
   }
 
   test.each([
-    ["known", () => Promise.resolve()],
-    ["forgotten", () => redisCommand(redis().port, "SCRIPT", "FLUSH")],
+    ["cached", () => Promise.resolve()],
+    ["lost", () => redisCommand(redis().port, "SCRIPT", "FLUSH")],
   ])("removes, reads and touches with scripts that are %s", async (_what, prepare) => {
     const { store, key } = await start();
     await prepare();
@@ -223,7 +225,7 @@ describeWithRedis("Redis without free memory, with noeviction", (redis) => {
     ["createEntry", (store, key) => store.createEntry(`${key}2`, { b: "2" }, "text", HOUR_MS)],
     ["updateEntry", (store, key) => store.updateEntry(key, { b: "2" }, ["a"], 2 * HOUR_MS)],
     ["index.add", (store, key) => store.index.add(key, "other", 2 * HOUR_MS)],
-  ])("refuses %s, and changes nothing", async (_name, write) => {
+  ])("rejects %s, and changes nothing", async (_name, write) => {
     const { store, key } = await start();
     await expect(write(store, key)).rejects.toThrow(/OOM/);
     const entry = await store.readEntry(key);
@@ -234,7 +236,7 @@ describeWithRedis("Redis without free memory, with noeviction", (redis) => {
   });
 });
 
-test("recognizes nothing else as a client", () => {
+test("does not recognize other values as a client", () => {
   const others = [
     undefined,
     null,
@@ -248,7 +250,7 @@ test("recognizes nothing else as a client", () => {
   for (const value of others) expect(isRedisClient(value)).toBe(false);
 });
 
-test("refuses a client that returns no promises, and says how to change that", () => {
+test("rejects a client in legacy mode, which returns no promises", () => {
   const version4 = { eval() {}, evalSha() {}, connect() {}, options: { legacyMode: true } };
   for (const client of [version4, createClient().legacy()]) {
     expect(isRedisClient(client)).toBe(true);

@@ -6,7 +6,7 @@ import express, {
   type Response,
 } from "express";
 import session, { type SessionOptions, type Store } from "express-session";
-import request, { type Response as Answer } from "supertest";
+import request, { type Response as ClientResponse } from "supertest";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { PortalSessionStore } from "../../lib/store/portal-session-store.js";
 import type { EntryStore } from "../../lib/store/record-store.js";
@@ -16,108 +16,110 @@ import { createGate } from "../support/gate.js";
 
 type Method = Exclude<keyof EntryStore, "index">;
 
-/** An entry store whose calls are noted, and can be held up or made to fail. */
-export function watchEntries(entries: EntryStore) {
+/** Records the calls of an entry store. A test can delay calls, or make them fail. */
+export function observeEntries(entries: EntryStore) {
   const calls: Method[] = [];
   const lastArguments = new Map<Method, readonly unknown[]>();
-  const next = new Map<Method, () => Promise<void>>();
-  const watched = new Proxy(entries, {
+  const beforeNext = new Map<Method, () => Promise<void>>();
+  const observed = new Proxy(entries, {
     get(target, name: Method | "index") {
       if (name === "index") return target.index;
       return async (...args: unknown[]) => {
         calls.push(name);
         lastArguments.set(name, args);
-        const before = next.get(name);
-        next.delete(name);
+        const before = beforeNext.get(name);
+        beforeNext.delete(name);
         await before?.();
         return (target[name] as (...all: unknown[]) => unknown)(...args);
       };
     },
   });
   return {
-    entries: watched,
-    /** The calls since the last time that this was read. */
-    calls: () => calls.splice(0),
-    argumentsOfLast: (name: Method) => lastArguments.get(name),
-    /** Does this in the next call of a method, before the store gets it. */
-    inNext: (name: Method, act: () => Promise<void>) => void next.set(name, act),
+    entries: observed,
+    /** Returns the calls since the last time that this was called. */
+    takeCalls: () => calls.splice(0),
+    getLastArguments: (name: Method) => lastArguments.get(name),
+    /** Does some work in the next call of a method, before the call of the store. */
+    beforeNext(name: Method, work: () => Promise<void>) {
+      beforeNext.set(name, work);
+    },
     failNext(name: Method, error: unknown = new Error("the store is down")) {
-      next.set(name, () => Promise.reject(error));
+      beforeNext.set(name, () => Promise.reject(error));
     },
   };
 }
 
 export interface AppOptions extends Omit<Partial<SessionOptions>, "store"> {
-  /** Instead of one over `entries`. Its calls are not noted. */
+  /** Replaces the store of `entries`. Its calls are not recorded. */
   readonly store?: Store;
   readonly entries?: EntryStore;
-  readonly lives?: SessionLifetime;
+  readonly lifetime?: SessionLifetime;
   readonly framework?: typeof express;
 }
 
-/** What a request does, beside express-session. It resolves to the body of the answer. */
-type Work = (req: Request, res: Response) => unknown;
+/** The handler of a request. Its result is the body of the response. */
+type Handler = (req: Request, res: Response) => unknown;
 
-/** An Express application with a session in our store, and a browser that visits it. */
+/** Starts an Express application with a session in a PortalSessionStore, and a browser. */
 export function startSessionApp({
   entries,
-  store: given,
-  lives: lifetime,
+  store: givenStore,
+  lifetime,
   framework = express,
   ...options
 }: AppOptions = {}) {
   const time = createClock();
-  const watch = watchEntries(entries ?? createMemoryStore(time.clock));
-  const store = (given ?? new PortalSessionStore(watch.entries, lifetime)) as PortalSessionStore;
-  const works = new Map<string, Work>();
+  const observed = observeEntries(entries ?? createMemoryStore(time.clock));
+  const store = (givenStore ?? new PortalSessionStore(observed.entries, lifetime)) as PortalSessionStore;
+  const handlers = new Map<string, Handler>();
   const app: Express = framework();
   app.use(session({ secret: "s", store, resave: false, saveUninitialized: false, ...options }));
-  app.get("/:visit", answerWith(works));
+  app.get("/:visit", createVisitHandler(handlers));
   app.use((error: Error, _req: Request, res: Response, _next: NextFunction) => {
     res.headersSent
       ? res.end()
       : res.status(500).json({ code: Reflect.get(error, "code"), message: error.message });
   });
   const browser = request.agent(app);
-  /** Makes a request whose handler does this, by default as the one browser. */
-  async function visit(work: Work = () => {}, who = browser): Promise<Answer> {
-    const path = `/${works.size}`;
-    works.set(path, work);
-    return who.get(path);
+  /** Sends a request with this handler. */
+  async function visit(handler: Handler = () => {}, agent = browser): Promise<ClientResponse> {
+    const path = `/${handlers.size}`;
+    handlers.set(path, handler);
+    return agent.get(path);
   }
-  /** Begins a request that loads its session and then waits; `finish` lets it do its work and answer. */
-  async function beginVisit(work: Work = () => {}) {
+  /** Sends a request that loads its session and then waits. `finish` runs its handler. */
+  async function startVisit(handler: Handler = () => {}) {
     const loaded = createGate();
     const released = createGate();
-    const answer = visit(async (req, res) => {
+    const response = visit(async (req, res) => {
       loaded.open();
       await released.opened;
-      return work(req, res);
+      return handler(req, res);
     });
     await loaded.opened;
     return {
       finish() {
         released.open();
-        return answer;
+        return response;
       },
     };
   }
   return {
-    ...watch,
+    ...observed,
     app,
     store,
     time,
     browser,
     visit,
-    beginVisit,
-    stored: () => storedBy(visit, watch.calls),
+    startVisit,
+    readStored: () => readStored(visit, observed.takeCalls),
   };
 }
 
-function answerWith(works: ReadonlyMap<string, Work>): RequestHandler {
+function createVisitHandler(handlers: ReadonlyMap<string, Handler>): RequestHandler {
   return async (req, res, next) => {
     try {
-      const body = await works.get(req.path)?.(req, res);
+      const body = await handlers.get(req.path)?.(req, res);
       if (!res.writableEnded) res.json(body ?? {});
     } catch (error) {
       next(error);
@@ -125,27 +127,28 @@ function answerWith(works: ReadonlyMap<string, Work>): RequestHandler {
   };
 }
 
-/** The session of the browser as another request loads it, without its cookie. Its calls of the store are not noted. */
-async function storedBy(visit: (work: Work) => Promise<Answer>, calls: () => unknown) {
+/** Reads the session of the browser with another request, without its cookie. Its calls are not recorded. */
+async function readStored(visit: (handler: Handler) => Promise<ClientResponse>, takeCalls: () => unknown) {
   const { body } = await visit((req) => {
     const { cookie: _, ...others } = req.session ?? {};
     return others;
   });
-  calls();
+  takeCalls();
   return body as Record<string, unknown>;
 }
 
-/** The session of a request, for keys that its type does not have. */
-export const keysOf = (req: Request) => req.session as unknown as Record<string, unknown>;
+/** Returns the session of a request, for keys that its type does not have. */
+export const getKeys = (req: Request) => req.session as unknown as Record<string, unknown>;
 
-/** Sets keys of the session. */
+/** Creates a handler that sets keys of the session. */
 export const put =
-  (keys: object): Work =>
-  (req) =>
-    void Object.assign(req.session, keys);
+  (keys: object): Handler =>
+  (req) => {
+    Object.assign(req.session, keys);
+  };
 
-/** Calls a method that ends with a callback. */
-export const called = <T>(
+/** Calls a method that has a callback. Returns a promise. */
+export const callAsync = <T>(
   call: (done: (error?: unknown, value?: T) => void) => void,
 ): Promise<T | undefined> =>
   new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value))));

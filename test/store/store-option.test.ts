@@ -18,8 +18,8 @@ import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { isStore } from "../../lib/store/open-store.js";
 import { createMinimalRecords } from "../support/minimal-records.js";
 
-// What the option `store` takes is checked by the compiler (`npm run check`). The tests show that openStore()
-// agrees with the compiler. No client here connects.
+// The compiler checks the type of the option `store` (`npm run check`). These tests check that openStore()
+// accepts the same values. No client connects.
 
 const SCRIPT = defineScript({
   NUMBER_OF_KEYS: 1,
@@ -35,11 +35,11 @@ const ACCEPTED = {
   "a client of redis": createClient(),
   "a client of redis with RESP 2": createClient({ RESP: 2 }),
   "a client of redis with RESP 3": createClient({ RESP: 3 }),
-  "a client of redis with modules and scripts": createClient({ modules: MODULES, scripts: { look: SCRIPT } }),
+  "a client of redis with modules and scripts": createClient({ modules: MODULES, scripts: { read: SCRIPT } }),
   "a client of redis that returns buffers": createClient().withTypeMapping({
     [RESP_TYPES.BLOB_STRING]: Buffer,
   }),
-  "a client of redis by the name of its type": createClient() as RedisClientType,
+  "a client of redis with the type RedisClientType": createClient() as RedisClientType,
   "a pool of redis": createClientPool({ RESP: 3 }),
   "a cluster client of redis": createCluster({ rootNodes: [], RESP: 3, modules: MODULES }),
   "a sentinel client of redis": createSentinel({ ...SENTINEL, RESP: 3, modules: MODULES }),
@@ -52,49 +52,49 @@ const ACCEPTED = {
   "a store of createStore()": createStore("memory:"),
 } satisfies Record<string, StoreGiven>;
 
-test.each(Object.entries(ACCEPTED))("is accepted: %s", (_name, given) => {
-  expect(isStore(given)).toBe(true);
+test.each(Object.entries(ACCEPTED))("%s is accepted", (_name, store) => {
+  expect(isStore(store)).toBe(true);
 });
 
-test("is refused by the compiler, and at start-up: a store of another package, and what is no store", () => {
+test("the compiler and the start-up reject a store of another package, and other values", () => {
   const redis = createClient();
   const PgStore = connectPgSimple(session);
   const client = { client: redis };
-  const refused: PortalAuthOptions[] = [
+  const rejected: PortalAuthOptions[] = [
     // @ts-expect-error: it goes into session({ store })
     { store: new RedisStore(client) },
-    // @ts-expect-error: likewise
+    // @ts-expect-error: it goes into session({ store })
     { store: new PgStore({ pool: new pg.Pool(), pruneSessionInterval: false }) },
-    // @ts-expect-error: likewise
+    // @ts-expect-error: it goes into session({ store })
     { store: new session.MemoryStore() },
     // @ts-expect-error: it returns no promises
     { store: redis.legacy() },
-    // @ts-expect-error: it does not connect again
+    // @ts-expect-error: it does not reconnect
     { store: new pg.Client() },
     // @ts-expect-error: the methods of an adapter are missing
     { store: {} },
-    // @ts-expect-error: a port is no address
+    // @ts-expect-error: a port is not a URL
     { store: 6379 },
-    // @ts-expect-error: the variable of the environment is missing
+    // @ts-expect-error: only undefined means that a store is omitted
     { store: null },
   ];
-  for (const { store } of refused)
+  for (const { store } of rejected)
     expect(() => createStore(store)).toThrow(expect.objectContaining({ code: "options_invalid" }));
 });
 
-test("createStore() takes the same", () => {
+test("createStore() rejects a store of express-session", () => {
   const store = new session.MemoryStore();
   // @ts-expect-error: it goes into session({ store })
   expect(() => createStore(store)).toThrow(expect.objectContaining({ code: "options_invalid" }));
 });
 
-test("a variable of the environment is given as it is", () => {
-  const address: string | undefined = undefined;
-  const options: PortalAuthOptions = { store: address };
+test("the option accepts an environment variable that may be undefined", () => {
+  const url: string | undefined = undefined;
+  const options: PortalAuthOptions = { store: url };
   expect(options.store).toBeUndefined();
 });
 
-test("a store of createStore() goes into express-session and can be closed", async () => {
+test("express-session accepts a store of createStore(), which can be closed", async () => {
   const store: PortalStore = createStore("memory:");
   expect(() => session({ store, secret: "secret", resave: false, saveUninitialized: false })).not.toThrow();
   await store.close();

@@ -13,7 +13,7 @@ import { createGate } from "../support/gate.js";
 
 beforeEach(fakeTimeouts);
 
-/** Every method of an entry store, and what it resolves to if they are called in turn. */
+/** Every method of an entry store, and its result if all methods are called in this order. */
 const METHODS: readonly [name: string, call: (store: EntryStore) => Promise<unknown>, result: unknown][] = [
   ["create", (store) => store.create("a", "text", 1000), true],
   ["read", (store) => store.read("a"), { text: "text", version: 1, lifeMs: 1000 }],
@@ -32,66 +32,68 @@ const METHODS: readonly [name: string, call: (store: EntryStore) => Promise<unkn
   ["index.remove", ({ index }) => index.remove("list", ["name"]), undefined],
 ];
 
-/** A store of which each method does this. */
-function storeThat(act: () => unknown): EntryStore {
-  const index = { add: act, list: act, remove: act };
-  return new Proxy({}, { get: (_target, name) => (name === "index" ? index : act) }) as EntryStore;
+/** Creates a store whose methods all call this function. */
+function createStoreOf(method: () => unknown): EntryStore {
+  const index = { add: method, list: method, remove: method };
+  return new Proxy({}, { get: (_target, name) => (name === "index" ? index : method) }) as EntryStore;
 }
 
-test("passes each call on, with its result", async () => {
+test("forwards each call, and returns its result", async () => {
   const store = new TimeLimitedEntryStore(createMemoryStore(() => 0));
   for (const [name, call, result] of METHODS) expect(await call(store), name).toEqual(result);
 });
 
 test.each(["read", "remove", "readEntry"] as const)(
-  "%s resolves to undefined for the null of a database",
+  "%s resolves to undefined if an adapter returns null",
   async (name) => {
-    expect(await new TimeLimitedEntryStore(storeThat(async () => null))[name]("a")).toBeUndefined();
+    expect(await new TimeLimitedEntryStore(createStoreOf(async () => null))[name]("a")).toBeUndefined();
   },
 );
 
-test.each(METHODS)("%s fails after ten seconds without an answer", async (_name, call) => {
-  const outcome = vi.fn();
-  const calling = call(new TimeLimitedEntryStore(storeThat(() => new Promise(() => {})))).catch(outcome);
+test.each(METHODS)("%s fails after ten seconds without a response", async (_name, call) => {
+  const onError = vi.fn();
+  const calling = call(new TimeLimitedEntryStore(createStoreOf(() => new Promise(() => {})))).catch(onError);
   await vi.advanceTimersByTimeAsync(9_999);
-  expect(outcome).not.toHaveBeenCalled();
+  expect(onError).not.toHaveBeenCalled();
   await vi.advanceTimersByTimeAsync(1);
   await calling;
-  expect(outcome).toHaveBeenCalledWith(expect.objectContaining({ code: "session_store_failed" }));
+  expect(onError).toHaveBeenCalledWith(expect.objectContaining({ code: "session_store_failed" }));
 });
 
 test.each(METHODS)("%s reports an error of the store without secrets", async (_name, call) => {
   const cause = new Error("cannot reach redis://user:pass-word@host");
-  for (const act of [
+  for (const method of [
     () => Promise.reject(cause),
     () => {
       throw cause;
     },
   ]) {
-    const error = await call(new TimeLimitedEntryStore(storeThat(act))).catch((thrown: unknown) => thrown);
+    const error = await call(new TimeLimitedEntryStore(createStoreOf(method))).catch(
+      (thrown: unknown) => thrown,
+    );
     expect(error).toMatchObject({ code: "session_store_failed", cause });
     expect(String(error)).toContain("cannot reach");
     expect(String(error)).not.toContain("pass-word");
   }
 });
 
-test("keeps an error that says already what has failed", async () => {
+test("does not wrap an error of this package again", async () => {
   const failure = new PortalAuthError("session_store_failed", { detail: "50 other writes came in between" });
-  const store = new TimeLimitedEntryStore(storeThat(() => Promise.reject(failure)));
+  const store = new TimeLimitedEntryStore(createStoreOf(() => Promise.reject(failure)));
   await expect(store.read("a")).rejects.toBe(failure);
 });
 
-test("leaves no timer behind", async () => {
+test("clears its timer after each call", async () => {
   const store = new TimeLimitedEntryStore(createMemoryStore());
   await store.read("a");
-  await new TimeLimitedEntryStore(storeThat(() => Promise.reject(new Error()))).read("a").catch(() => {});
+  await new TimeLimitedEntryStore(createStoreOf(() => Promise.reject(new Error()))).read("a").catch(() => {});
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("calls the store as soon as it is open, and at once from then on", async () => {
+test("calls the store when it is open, and later calls at once", async () => {
   const gate = createGate();
   const read = vi.fn(async () => undefined);
-  const store = new TimeLimitedEntryStore(storeThat(read), gate.opened);
+  const store = new TimeLimitedEntryStore(createStoreOf(read), gate.opened);
   const reading = store.read("a");
   await new Promise(setImmediate);
   expect(read).not.toHaveBeenCalled();
@@ -101,35 +103,35 @@ test("calls the store as soon as it is open, and at once from then on", async ()
   expect(read).toHaveBeenCalledTimes(2);
 });
 
-test("waits ten seconds in all for a store that does not open, and calls one that could not be opened", async () => {
+test("waits at most ten seconds for a store to open, and calls it even if opening failed", async () => {
   const gate = createGate();
-  const late = new TimeLimitedEntryStore(createMemoryStore(), gate.opened);
-  const failing = expect(late.create("a", "text", 1000)).rejects.toMatchObject({
+  const slow = new TimeLimitedEntryStore(createMemoryStore(), gate.opened);
+  const failing = expect(slow.create("a", "text", 1000)).rejects.toMatchObject({
     code: "session_store_failed",
   });
   await vi.advanceTimersByTimeAsync(10_000);
   await failing;
   gate.open();
-  expect(await late.read("a")).toBeUndefined();
-  const refused = new TimeLimitedEntryStore(createMemoryStore(), Promise.reject(new Error("refused")));
-  expect(await refused.read("a")).toBeUndefined();
+  expect(await slow.read("a")).toBeUndefined();
+  const failed = new TimeLimitedEntryStore(createMemoryStore(), Promise.reject(new Error("not opened")));
+  expect(await failed.read("a")).toBeUndefined();
 });
 
-test("our own store in memory is called without a guard, unless it must be opened", () => {
+test("the memory store has no time limit, unless it must be opened", () => {
   const memory = createMemoryStore();
   expect(limitEntryStore(memory, undefined)).toBe(memory);
   expect(limitEntryStore(memory, Promise.resolve())).toBeInstanceOf(TimeLimitedEntryStore);
   expect(
     limitEntryStore(
-      storeThat(() => undefined),
+      createStoreOf(() => undefined),
       undefined,
     ),
   ).toBeInstanceOf(TimeLimitedEntryStore);
 });
 
-test("a store that is guarded already, as that of createStore(), is not guarded again", () => {
-  const guarded = new TimeLimitedEntryStore(createMemoryStore());
-  expect(limitEntryStore(guarded, Promise.resolve())).toBe(guarded);
-  expect(limitRecordStore(guarded, Promise.resolve())).toBe(guarded);
+test("a store with a time limit, such as that of createStore(), gets no second one", () => {
+  const limited = new TimeLimitedEntryStore(createMemoryStore());
+  expect(limitEntryStore(limited, Promise.resolve())).toBe(limited);
+  expect(limitRecordStore(limited, Promise.resolve())).toBe(limited);
   expect(limitRecordStore(createMemoryStore(), undefined)).toBeInstanceOf(TimeLimitedRecordStore);
 });
