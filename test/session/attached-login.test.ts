@@ -7,36 +7,38 @@ import { observedStore } from "../support/stored-sessions.js";
 import { startWorld } from "../support/world.js";
 import { changeRoute, setValue } from "./slow-route.js";
 
-const attached = (name: string | undefined) => {
+function attachLogin(name: string | undefined) {
   const login = new RequestLogin({} as Request, { policy: { name } } as LoginStorage, undefined);
   return { login, portal: new AttachedLogin(login) };
-};
+}
 
-test("the login of a portalAuth() with a name is not that of one without, although it is at req.portal", () => {
-  const { login, portal } = attached("staff");
+test("a portalAuth() without a name ignores the login of another portalAuth() at req.portal", () => {
+  const { login, portal } = attachLogin("staff");
   const req = { portal, portals: { staff: portal } } as unknown as Request;
   expect(getRequestLogin(req, { name: "staff" })).toBe(login);
   expect(getRequestLogin(req, { name: undefined })).toBeUndefined();
 });
 
 test.each([undefined, null, "eu", {}])(
-  "what an application has put at req.portal is no login: %j",
+  "a value that an application has put at req.portal is not a login: %j",
   (portal) => {
     expect(getRequestLogin({ portal } as unknown as Request, { name: undefined })).toBeUndefined();
   },
 );
 
-test("all logins of a request are found", () => {
-  const [unnamed, staff] = [attached(undefined), attached("staff")];
+test("getRequestLogins() returns all logins of a request", () => {
+  const unnamed = attachLogin(undefined);
+  const staff = attachLogin("staff");
   const req = { portal: unnamed.portal, portals: { staff: staff.portal } } as unknown as Request;
   expect(getRequestLogins(req)).toEqual([unnamed.login, staff.login]);
 });
 
-test("the onError hook finds the user, if the session cannot be saved when the response ends", async () => {
+test("the onError hook finds the user if the session cannot be saved", async () => {
   const store = observedStore();
   const found: unknown[] = [];
-  const onError = (_error: unknown, { req }: { readonly req: Request }) =>
-    void found.push(req.portal.claims?.sub);
+  const onError = (_error: unknown, { req }: { readonly req: Request }) => {
+    found.push(req.portal.claims?.sub);
+  };
   const world = await startWorld({
     options: { store, hooks: { onError } },
     after: changeRoute("/test/note", setValue("note", "book")),

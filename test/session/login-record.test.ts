@@ -6,7 +6,7 @@ import { loginRecord } from "./records.js";
 
 const view = () => new LoginView(loginRecord({ authentication: { sid: "s", amr: ["pwd"] } }));
 
-test("the view of a login shows the members that the guide documents, and nothing of how the login is stored", () => {
+test("the view of a login has the documented members, and none that concern only the store", () => {
   const { claims, tokens, authentication, ...others } = view();
   expect([claims.sub, tokens.access_token, authentication?.sid]).toEqual(["amara", "secret-access", "s"]);
   expect(Object.keys(others).sort()).toEqual([
@@ -28,19 +28,19 @@ test("the guide names each member of the view", async () => {
   for (const member of Object.keys(view())) expect(table).toContain(`\`${member}\``);
 });
 
-test("the view has the value of each member that it shows", () => {
+test("each member of the view has the value of the record", () => {
   const record = loginRecord({ authentication: { sid: "s" }, after_refusal: true });
   expect(record).toMatchObject({ ...new LoginView(record) });
 });
 
-test("JSON of an object that holds the view leaves it out", () => {
+test("JSON of an object omits the view", () => {
   expect(JSON.stringify({ cart: 1, portal: view() })).toBe('{"cart":1}');
 });
 
 test.each([
   ["alone", () => view()],
   ["in an object", () => ({ portal: view() })],
-])("util.inspect, as loggers use it, shows no token of it (%s)", (_where, value) => {
+])("util.inspect, which loggers use, shows no token of the view (%s)", (_place, value) => {
   const shown = inspect(value(), { depth: 9, showHidden: true });
   expect(shown).toContain("amara");
   expect(shown).not.toContain("secret");
@@ -50,15 +50,15 @@ test.each<[string, (login: LoginView) => unknown]>([
   ["a member", (login) => Object.assign(login, { login_id: "another" })],
   ["a token", (login) => Object.assign(login.tokens, { access_token: "another" })],
   ["a claim", (login) => Object.assign(login.claims, { sub: "jonas" })],
-  ["an element of a list", (login) => Object.assign(login.authentication?.amr ?? [], ["otp"])],
+  ["an element of an array", (login) => Object.assign(login.authentication?.amr ?? [], ["otp"])],
   ["a new member", (login) => Object.assign(login, { role: "admin" })],
-])("%s of the view cannot be changed", (_what, change) => {
+])("%s of the view cannot be changed", (_member, change) => {
   const login = view();
   expect(() => change(login)).toThrow(TypeError);
   expect(login).toEqual(view());
 });
 
-test("a User-Agent is kept up to 256 characters", () => {
+test("a User-Agent is shortened to 256 characters", () => {
   expect([
     shortenUserAgent("a".repeat(300))?.length,
     shortenUserAgent("short"),

@@ -11,24 +11,26 @@ import { loginRecord } from "./records.js";
 const AMARA = { issuer: "https://portal.example", client_id: "app", sub: "amara" };
 const ANY = () => true;
 
-/** A logout of the user everywhere, at the portalAuth() with this redirect URI. */
+/** Creates a logout of the user on all devices, at the portalAuth() with this redirect URI. */
 const everywhere = (redirect_uri = "r", id = "the-logout") =>
   ({ reason: "everywhere", redirect_uri, id }) as const;
 
 const isEnded = async (notices: LogoutNotices, login: LoginRecord): Promise<boolean> =>
   (await notices.read(["u"])).some((notice) => shouldEndLogin(notice, login));
 
-function start({ findsBySid = false } = {}) {
+function start({ hasProviderSessionLists = false } = {}) {
   const { clock, later } = createClock();
   const records = createMemoryStore(clock);
   const warnings: string[] = [];
   const codec = createRecordCodec([], () => {});
-  const warn = (line: string) => void warnings.push(line);
+  const warn = (message: string) => {
+    warnings.push(message);
+  };
   const logins = new Logins({
     records,
     codec,
     absoluteSeconds: 3600,
-    hasProviderSessionLists: findsBySid,
+    hasProviderSessionLists,
     warn,
   });
   const add = async (key: string, members: Partial<LoginRecord> = {}) => {
@@ -49,21 +51,21 @@ function start({ findsBySid = false } = {}) {
 }
 
 describe("the list of a user's logins", () => {
-  test("has each login that was listed, of each user apart", async () => {
+  test("names each login of one user, and no login of another user", async () => {
     const { lists, add } = start();
     for (const key of ["s:a", "s:b"]) await add(key);
     await add("s:c", { claims: { sub: "jonas" } });
     await add("s:d", { client_id: "another" });
-    const of = (user: object) => lists.listKeys(getUserListName({ ...AMARA, ...user }));
+    const keysOf = (user: object) => lists.listKeys(getUserListName({ ...AMARA, ...user }));
     expect([
-      await of({}),
-      await of({ sub: "jonas" }),
-      await of({ issuer: "https://another.example" }),
+      await keysOf({}),
+      await keysOf({ sub: "jonas" }),
+      await keysOf({ issuer: "https://another.example" }),
     ]).toEqual([["s:a", "s:b"], ["s:c"], []]);
   });
 
   test.each(["__proto__", "constructor", "toString", "", "a\u0000b", "a".repeat(255)])(
-    "takes a user of the name %j for a user",
+    "accepts %j as the name of a user",
     async (sub) => {
       const { lists, add } = start();
       await add("s:a", { claims: { sub } });
@@ -74,13 +76,13 @@ describe("the list of a user's logins", () => {
     },
   );
 
-  test("does not mix up names of which one ends where the next begins", () => {
-    const one = getUserListName({ issuer: "i", client_id: "cs", sub: "ub" });
-    expect(one).not.toBe(getUserListName({ issuer: "i", client_id: "c", sub: "sub" }));
-    expect(one).not.toContain("ub");
+  test("is another list if client and user are split at another character", () => {
+    const list = getUserListName({ issuer: "i", client_id: "cs", sub: "ub" });
+    expect(list).not.toBe(getUserListName({ issuer: "i", client_id: "c", sub: "sub" }));
+    expect(list).not.toContain("ub");
   });
 
-  test("shows and ends no login of another user that others have put into it, as they can write to the store", async () => {
+  test("ignores a login of another user that an attacker has added to it in the store", async () => {
     const { logins, records, add } = start();
     await add("s:a");
     await add("s:b", { claims: { sub: "jonas" } });
@@ -91,7 +93,7 @@ describe("the list of a user's logins", () => {
     expect(await logins.read("s:b")).toBeDefined();
   });
 
-  test("drops a login that has ended by itself", async () => {
+  test("drops an expired login", async () => {
     const { lists, add, later } = start();
     await add("s:a");
     later(60);
@@ -110,15 +112,15 @@ describe("the list of a user's logins", () => {
     ]).toEqual(["s:a", [], undefined]);
   });
 
-  test("costs a login the same calls of the store, whether the user has one login or a thousand", async () => {
+  test("needs one call of the store for each new login, also for a user with a thousand logins", async () => {
     const { logins, records, add } = start();
     const calls = vi.spyOn(records.index, "add");
-    for (let n = 0; n < 1000; n += 1) await add(`s:${n}`);
+    for (let count = 0; count < 1000; count += 1) await add(`s:${count}`);
     expect(calls).toHaveBeenCalledTimes(1000);
     expect(await logins.listByUser(getUserListName(AMARA))).toHaveLength(1000);
   });
 
-  test("names a login whose record cannot be decoded, beside the others", async () => {
+  test("includes a login whose record cannot be decoded", async () => {
     const { logins, records, add } = start();
     for (const key of ["s:a", "s:b"]) await add(key);
     await records.replace("s:a", 1, "broken");
@@ -130,8 +132,8 @@ describe("the list of a user's logins", () => {
   });
 });
 
-describe("a change of a login", () => {
-  test("is made to what is stored, also if many change it at the same moment", async () => {
+describe("an update of a login", () => {
+  test("applies to the stored record, also if there are 20 updates at the same moment", async () => {
     const { logins, add } = start();
     await add("s:a", { version: 0 });
     const count = () => logins.update("s:a", (record) => ({ ...record, version: record.version + 1 }));
@@ -139,20 +141,20 @@ describe("a change of a login", () => {
     expect((await logins.read("s:a"))?.login?.record.version).toBe(20);
   });
 
-  test("does nothing to a login that has ended, or that ends meanwhile", async () => {
+  test("does not restore a login that has ended, or that ends meanwhile", async () => {
     const { logins, add } = start();
     const record = await add("s:a");
     await logins.remove("s:a");
     expect(await logins.update("s:a", (stored) => ({ ...stored, version: 9 }))).toBeUndefined();
     await add("s:b");
-    const gone = await logins.update("s:b", (stored) => {
+    const updated = await logins.update("s:b", (stored) => {
       void logins.remove("s:b");
       return { ...stored, version: 9 };
     });
-    expect([gone, await logins.read("s:b"), record.version]).toEqual([undefined, undefined, 3]);
+    expect([updated, await logins.read("s:b"), record.version]).toEqual([undefined, undefined, 3]);
   });
 
-  test("can remove it, and then the list does not name it any more", async () => {
+  test("can remove the login from the store and from the list", async () => {
     const { logins, lists, add } = start();
     await add("s:a");
     expect(await logins.update("s:a", () => "remove")).toBeUndefined();
@@ -160,8 +162,8 @@ describe("a change of a login", () => {
   });
 });
 
-describe("a logout of the user everywhere", () => {
-  test("ends the logins that are meant, and leaves the others", async () => {
+describe("a logout of the user on all devices", () => {
+  test("ends the affected logins, and no others", async () => {
     const { logins, add } = start();
     for (const key of ["s:a", "s:b", "s:c"]) await add(key);
     const { ended } = await logins.removeByUser(
@@ -173,19 +175,19 @@ describe("a logout of the user everywhere", () => {
     expect((await logins.listByUser(getUserListName(AMARA))).map(({ key }) => key)).toEqual(["s:b"]);
   });
 
-  test("ends a login that was written while it ran", async () => {
+  test("ends a login that is written while the logout runs", async () => {
     const { logins, records, add } = start();
     await add("s:a");
     const create = records.create.bind(records);
-    records.create = async (key, ...given) => {
+    records.create = async (key, ...args) => {
       if (key.startsWith("n:")) await add("s:b");
-      return create(key, ...given);
+      return create(key, ...args);
     };
     const { ended } = await logins.removeByUser(getUserListName(AMARA), ANY, everywhere());
     expect(ended.map(({ key }) => key)).toEqual(["s:a", "s:b"]);
   });
 
-  test("removes the logins first. If the store takes no notice any more, a line in the log says so", async () => {
+  test("ends the logins and logs a warning if the store cannot save the notice", async () => {
     const { logins, records, add, warnings } = start();
     await add("s:a");
     records.create = () => Promise.reject(new Error("OOM command not allowed"));
@@ -194,38 +196,35 @@ describe("a logout of the user everywhere", () => {
   });
 
   test.each([
-    ["before", "r", 1001, false],
-    ["in the same millisecond", "r", 1000, true],
-    ["afterwards", "r", 999, true],
-    ["before, at another portalAuth()", "another", 1001, true],
-  ])(
-    "leaves a notice. A login that was asked for %s is begun, or not",
-    async (_when, redirect_uri, ageMs, isBegun) => {
-      const { logins, add, later } = start();
-      await logins.removeByUser(getUserListName(AMARA), ANY, everywhere());
-      later(1);
-      const record = await add("s:a", { redirect_uri });
-      expect((await logins.confirm("s:a", record, () => ageMs)) !== undefined).toBe(isBegun);
-    },
-  );
+    ["before the logout is rejected", "r", 1001, false],
+    ["in the same millisecond is accepted", "r", 1000, true],
+    ["after the logout is accepted", "r", 999, true],
+    ["before the logout, at another portalAuth(), is accepted", "another", 1001, true],
+  ])("leaves a notice: a login with a token request %s", async (_case, redirect_uri, ageMs, isAccepted) => {
+    const { logins, add, later } = start();
+    await logins.removeByUser(getUserListName(AMARA), ANY, everywhere());
+    later(1);
+    const record = await add("s:a", { redirect_uri });
+    expect((await logins.confirm("s:a", record, () => ageMs)) !== undefined).toBe(isAccepted);
+  });
 
-  test("is remembered by a login that began afterwards, so that only a later logout ends it", async () => {
+  test("does not end a login that started later, but the next logout does", async () => {
     const { logins, notices, add, later } = start();
-    const findIn = (record: LoginRecord) => logins.findMissedLogout(record).then((found) => found?.reason);
+    const findReason = async (record: LoginRecord) => (await logins.findMissedLogout(record))?.reason;
     const before = await add("s:a", { redirect_uri: "r" });
     await logins.confirm("s:a", before, () => 0);
     await notices.add(getUserListName(AMARA), everywhere(), 3600_000);
     later(1);
     const after = await logins.confirm("s:b", await add("s:b", { redirect_uri: "r" }), () => 0);
     expect((await logins.read("s:b"))?.login?.record).toEqual(after);
-    expect([await findIn(before), after && (await findIn(after))]).toEqual(["everywhere", undefined]);
+    expect([await findReason(before), after && (await findReason(after))]).toEqual(["everywhere", undefined]);
     await notices.add(getUserListName(AMARA), everywhere("another", "at-another"), 3600_000);
-    expect(after && (await findIn(after))).toBeUndefined();
+    expect(after && (await findReason(after))).toBeUndefined();
     await notices.add(getUserListName(AMARA), everywhere("r", "a-second-one"), 3600_000);
-    expect(after && (await findIn(after))).toBe("everywhere");
+    expect(after && (await findReason(after))).toBe("everywhere");
   });
 
-  test("that comes while a login is confirmed ends it", async () => {
+  test("ends a login that is being confirmed at that moment", async () => {
     const { logins, notices, records, add, later } = start();
     await notices.add(getUserListName(AMARA), everywhere(), 3600_000);
     later(1);
@@ -242,7 +241,7 @@ describe("a logout of the user everywhere", () => {
     ]);
   });
 
-  test("leaves a notice for as long as a login can live, and no longer", async () => {
+  test("leaves a notice that expires after the maximum lifetime of a login", async () => {
     const { logins, later } = start();
     const login = loginRecord({ redirect_uri: "r" });
     await logins.removeByUser(getUserListName(AMARA), ANY, everywhere());
@@ -259,41 +258,38 @@ describe("a logout by the provider", () => {
   const login = (authentication: object) => loginRecord({ authentication });
 
   test.each([
-    ["of the user", { sid: undefined }, { sid: "s" }, true],
-    ["of the provider's session that it belongs to", { sid: "s" }, { sid: "s" }, true],
-    ["of another session at the provider", { sid: "other" }, { sid: "s" }, false],
-    ["of any session, and the login does not say to which it belongs", { sid: "other" }, {}, true],
-  ])("ends a login that is in progress: %s", async (_whose, which, authentication, isMeant) => {
+    ["without a sid ends it", { sid: undefined }, { sid: "s" }, true],
+    ["of its own sid ends it", { sid: "s" }, { sid: "s" }, true],
+    ["of another sid does not end it", { sid: "other" }, { sid: "s" }, false],
+    ["of any sid ends it, if the login has no sid", { sid: "other" }, {}, true],
+  ])("and a login in progress: a logout %s", async (_case, target, authentication, isAffected) => {
     const { notices } = start();
-    await notices.add("u", logout(which), 1000);
-    expect(await isEnded(notices, login({ iat: 999, ...authentication }))).toBe(isMeant);
+    await notices.add("u", logout(target), 1000);
+    expect(await isEnded(notices, login({ iat: 999, ...authentication }))).toBe(isAffected);
   });
 
   test.each([
-    ["before", -1, true],
-    ["in the same second", 0, true],
-    ["afterwards", 1, false],
-  ])("ends a login that the provider told of %s, or not", async (_when, seconds, isMeant) => {
+    ["before the logout ends", -1, true],
+    ["in the same second ends", 0, true],
+    ["after the logout does not end", 1, false],
+  ])("and the time of the ID token: a login %s", async (_case, seconds, isAffected) => {
     const { notices } = start();
     await notices.add("u", logout(), 1000);
-    expect(await isEnded(notices, login({ iat: 1000 + seconds }))).toBe(isMeant);
+    expect(await isEnded(notices, login({ iat: 1000 + seconds }))).toBe(isAffected);
   });
 
   test.each([
-    ["of that session, as clocks differ", "s", 30, true],
-    ["of that session, but much later", "s", 31, false],
-    ["of another session", "other", 1, false],
-    ["of a session that it does not name", undefined, 1, false],
-  ])(
-    "ends a login that the provider tells of a little later: %s, or not",
-    async (_which, sid, seconds, isMeant) => {
-      const { notices } = start();
-      await notices.add("u", logout({ sid: "s", tolerance: 30 }), 1000);
-      expect(await isEnded(notices, login({ sid, iat: 1000 + seconds }))).toBe(isMeant);
-    },
-  );
+    ["with that sid ends within the clock tolerance", "s", 30, true],
+    ["with that sid does not end after the clock tolerance", "s", 31, false],
+    ["with another sid does not end", "other", 1, false],
+    ["without a sid does not end", undefined, 1, false],
+  ])("of one sid and a login with a later ID token: a login %s", async (_case, sid, seconds, isAffected) => {
+    const { notices } = start();
+    await notices.add("u", logout({ sid: "s", tolerance: 30 }), 1000);
+    expect(await isEnded(notices, login({ sid, iat: 1000 + seconds }))).toBe(isAffected);
+  });
 
-  test("is remembered for ten minutes if it names one session", async () => {
+  test("of one sid leaves a notice for ten minutes", async () => {
     const { logins, later } = start();
     await logins.addNotice(getUserListName(AMARA), logout({ sid: "s" }));
     later(599);
@@ -302,8 +298,8 @@ describe("a logout by the provider", () => {
     expect(await logins.findMissedLogout(login({ sid: "s", iat: 1000 }))).toBeUndefined();
   });
 
-  test("finds, by the session at the provider, every user whose login belongs to it", async () => {
-    const { logins, add } = start({ findsBySid: true });
+  test("of one sid finds all users who have a login with it", async () => {
+    const { logins, add } = start({ hasProviderSessionLists: true });
     await add("s:a", { authentication: { sid: "s" } });
     await add("s:b", { authentication: { sid: "s" }, claims: { sub: "jonas" } });
     await add("s:c", { authentication: { sid: "other" }, claims: { sub: "sofia" } });
@@ -316,25 +312,25 @@ describe("a logout by the provider", () => {
     ).toEqual([]);
   });
 
-  test("lists nothing by the provider's sessions if neither kind of logout is on", async () => {
+  test("has no lists by sid, if no kind of provider logout is on", async () => {
     const { logins, add } = start();
     await add("s:a", { authentication: { sid: "s" } });
     expect(await logins.index.listUsers(getProviderSessionListName(AMARA, "s"))).toEqual([]);
   });
 
-  test("of a session that had no login yet ends the login that is just in progress", async () => {
-    const { logins } = start({ findsBySid: true });
+  test("of an unknown sid ends a login in progress with that sid", async () => {
+    const { logins } = start({ hasProviderSessionLists: true });
     await logins.addNotice(getProviderSessionListName(AMARA, "s"), logout({ sid: "s" }));
     expect(await logins.findMissedLogout(login({ sid: "s", iat: 1000 }))).toBeDefined();
     expect(await logins.findMissedLogout(login({ sid: "other", iat: 1000 }))).toBeUndefined();
   });
 });
 
-describe("notices of one user", () => {
+describe("the notices of one user", () => {
   const stored = async (records: ReturnType<typeof start>["records"]) =>
     JSON.parse((await records.read("n:u"))?.text ?? "{}").notices as object[];
 
-  test("are kept once for each portalAuth() and each session at the provider, the latest of them", async () => {
+  test("are stored once for each portalAuth() and each sid: the latest one replaces the others", async () => {
     const { notices, records, later } = start();
     for (const id of ["first", "second", "third"]) {
       await notices.add("u", everywhere("r", id), 10_000);
@@ -348,9 +344,9 @@ describe("notices of one user", () => {
     expect([await ended("second"), await ended("third")]).toEqual([true, false]);
   });
 
-  test("have each an age and a life of their own", async () => {
+  test("have each their own age and lifetime", async () => {
     const { notices, later } = start();
-    const known = async () =>
+    const readTimes = async () =>
       (await notices.read(["u"])).map(({ life_ms, age_ms }) => [life_ms / 1000, age_ms / 1000]);
     await notices.add("u", everywhere("short"), 10_000);
     later(4);
@@ -358,23 +354,23 @@ describe("notices of one user", () => {
     later(1);
     await notices.add("u", everywhere("medium"), 20_000);
     later(4);
-    expect(await known()).toEqual([
+    expect(await readTimes()).toEqual([
       [10, 9],
       [60, 5],
       [20, 4],
     ]);
     later(1);
-    expect(await known()).toEqual([
+    expect(await readTimes()).toEqual([
       [60, 6],
       [20, 5],
     ]);
     later(53);
-    expect(await known()).toEqual([[60, 59]]);
+    expect(await readTimes()).toEqual([[60, 59]]);
     later(1);
-    expect(await known()).toEqual([]);
+    expect(await readTimes()).toEqual([]);
   });
 
-  test("of the provider go by the latest time, in whichever order they come", async () => {
+  test("of the provider apply the latest time, in any order of arrival", async () => {
     const { notices } = start();
     for (const iat of [1000, 1009, 1005])
       await notices.add("u", { reason: "backchannel", sid: "s", iat, tolerance: 0 }, 10_000);
@@ -382,16 +378,16 @@ describe("notices of one user", () => {
     expect([await at(1009), await at(1010)]).toEqual([true, false]);
   });
 
-  test("are written although forty other logouts come in between", async () => {
+  test("are written although forty other logouts overtake the write", async () => {
     const { notices, records } = start();
     await notices.add("u", everywhere("another"), 10_000);
-    const overtaken = vi.spyOn(records, "replace");
-    for (let other = 0; other < 40; other += 1) overtaken.mockResolvedValueOnce(false);
+    const replace = vi.spyOn(records, "replace");
+    for (let count = 0; count < 40; count += 1) replace.mockResolvedValueOnce(false);
     await notices.add("u", everywhere(), 10_000);
     expect(await stored(records)).toHaveLength(2);
   });
 
-  test("are all there after twenty logouts at the same moment", async () => {
+  test("are all stored after twenty logouts at the same moment", async () => {
     const { notices, records } = start();
     const uris = Array.from({ length: 20 }, (_, n) => `r${n}`);
     await Promise.all(uris.map((redirect_uri) => notices.add("u", everywhere(redirect_uri), 10_000)));
@@ -409,8 +405,8 @@ describe("notices of one user", () => {
     '{"life_ms":10000,"notices":[{"reason":"everywhere","redirect_uri":"r","id":{},"age_ms":0,"life_ms":9999}]}',
     '{"life_ms":10000,"notices":[{"reason":"too_old","iat":1e999,"tolerance":0,"age_ms":0,"life_ms":9999}]}',
     '{"life_ms":10000,"notices":[{"reason":["frontchannel"],"iat":1e999,"tolerance":0,"age_ms":0,"life_ms":9999}]}',
-    "nonsense",
-  ])("that others have replaced by %j end nothing, and new ones are written", async (text) => {
+    "not JSON",
+  ])("that an attacker has replaced by %j end no login, and new notices are written", async (text) => {
     const { notices, records } = start();
     await records.create("n:u", text, 10_000);
     const login = loginRecord({ redirect_uri: "r" });
@@ -420,7 +416,7 @@ describe("notices of one user", () => {
   });
 });
 
-test("an update of a record that cannot be decoded fails, and does not say that the login has ended", async () => {
+test("an update of a record that cannot be decoded fails, because the login has not ended", async () => {
   const { logins, records } = start();
   await records.create("s:a", "encrypted with a newer key", 1000);
   await expect(logins.update("s:a", (record) => record)).rejects.toMatchObject({

@@ -4,31 +4,31 @@ import session from "express-session";
 import { describe, expect, test } from "vitest";
 import { startWorld } from "../support/world.js";
 
-const cookies = (): RequestHandler =>
-  cookieSession({ name: "theirs", keys: ["a key of the app"] }) as unknown as RequestHandler;
+const mountCookieSession = (): RequestHandler =>
+  cookieSession({ name: "app-session", keys: ["a key of the app"] }) as unknown as RequestHandler;
 
-type Counting = Request & { session: { count?: number } };
+type CountingRequest = Request & { session: { count?: number } };
 
-/** A page that counts in the app's own session. */
-const counting = (app: Express): void => {
+/** Adds a page that counts its visits in the app's own session. */
+function addCounter(app: Express): void {
   app.get("/count", (req, res) => {
-    const { session: theirs } = req as Counting;
-    theirs.count = (theirs.count ?? 0) + 1;
-    res.json({ count: theirs.count, isAuthenticated: req.portal.isAuthenticated });
+    const { session } = req as CountingRequest;
+    session.count = (session.count ?? 0) + 1;
+    res.json({ count: session.count, isAuthenticated: req.portal.isAuthenticated });
   });
-};
+}
 
-/** Middleware without the name by which it is recognized. */
-const wrapped =
+/** Wraps middleware in a function without the name by which it is recognized. */
+const wrap =
   (middleware: RequestHandler): RequestHandler =>
   (req, res, next) =>
     middleware(req, res, next);
 
 describe.each([4, 5] as const)("cookie-session on Express %i", (version) => {
   test.each<[string, (app: Express) => void, (app: Express) => void]>([
-    ["before portalAuth()", (app) => void app.use(cookies()), counting],
-    ["after portalAuth()", () => {}, (app) => void counting(app.use(cookies()))],
-  ])("%s keeps req.session, and users sign in and out", async (_where, before, after) => {
+    ["before portalAuth()", (app) => app.use(mountCookieSession()), addCounter],
+    ["after portalAuth()", () => {}, (app) => addCounter(app.use(mountCookieSession()))],
+  ])("%s keeps req.session, and users sign in and out", async (_place, before, after) => {
     const { browser, url, me, log } = await startWorld({
       express: version,
       before,
@@ -53,10 +53,10 @@ describe.each([4, 5] as const)("cookie-session on Express %i", (version) => {
     expect(log.filter((line) => line.includes("cookie-session"))).toHaveLength(1);
   });
 
-  test("that cannot be recognized in advance lets no page hang, and is found at the first request", async () => {
+  test("without a known name is recognized at the first request, and no response hangs", async () => {
     const { browser, url } = await startWorld({
       express: version,
-      after: (app) => void counting(app.use(wrapped(cookies()))),
+      after: (app) => addCounter(app.use(wrap(mountCookieSession()))),
       log: [/not express-session/],
     });
     expect((await browser.fetch(`${url}/count`)).status).toBe(200);
@@ -68,10 +68,9 @@ describe.each([4, 5] as const)("cookie-session on Express %i", (version) => {
   });
 });
 
-test("express-session after portalAuth() is named in the log, and logins work", async () => {
+test("express-session after portalAuth() is reported in the log, and users can sign in", async () => {
   const { browser, url, log } = await startWorld({
-    after: (app) =>
-      void app.use(session({ secret: "the app's own", resave: false, saveUninitialized: false })),
+    after: (app) => app.use(session({ secret: "the app's own", resave: false, saveUninitialized: false })),
     log: [/mounts express-session after portalAuth/],
   });
   expect((await browser.visit(`${url}/account`)).status).toBe(200);

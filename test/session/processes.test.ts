@@ -4,28 +4,28 @@ import { Browser } from "../support/browser.js";
 import { type Fleet, type FleetOptions, startFleet } from "../support/fleet.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
 
-// What one process alone cannot show: several of them, with a real store.
+// Several processes of one application, with a real store.
 
-const AFTER_THE_TOKEN = 301;
-/** A claim of this age was left behind, even if the clocks of two machines are minutes apart. */
-const LONG_AFTER_THE_CLAIM = 601;
+const SECONDS_UNTIL_TOKEN_EXPIRED = 301;
+/** A refresh claim of this age has expired, even if the clocks of two machines differ by minutes. */
+const SECONDS_UNTIL_CLAIM_EXPIRED = 601;
 
-interface Way {
+interface Setup {
   readonly name: string;
-  /** The application's own session; undefined for that of portalAuth(). "foreign" is a store that others have written. */
+  /** The application's session; undefined for that of portalAuth(). "foreign": a store of another package. */
   readonly session?: Omit<AppSession, "kind" | "url"> & { readonly kind: "createStore" | "foreign" };
 }
 
-const OURS: Way[] = [
+const IN_OUR_STORE: Setup[] = [
   { name: "our session" },
-  { name: "the app's session in a store of ours", session: { kind: "createStore" } },
+  { name: "the app's session in our store", session: { kind: "createStore" } },
   {
-    name: "the app's session in a store of ours with resave and rolling",
+    name: "the app's session in our store with resave and rolling",
     session: { kind: "createStore", resave: true, rolling: true, maxAge: 60_000 },
   },
 ];
 
-const FOREIGN: Way[] = [
+const IN_FOREIGN_STORE: Setup[] = [
   { name: "the app's session in its own store", session: { kind: "foreign" } },
   {
     name: "the app's session in its own store with resave and rolling",
@@ -33,21 +33,21 @@ const FOREIGN: Way[] = [
   },
 ];
 
-function shared(foreign: AppSession["kind"], url: () => string): void {
-  describe.each([...OURS, ...FOREIGN])("$name", ({ session }) => {
+function testProcesses(foreignKind: AppSession["kind"], url: () => string): void {
+  describe.each([...IN_OUR_STORE, ...IN_FOREIGN_STORE])("$name", ({ session }) => {
     const isForeign = session?.kind === "foreign";
 
     async function start<Count extends number>(
       count: Count,
-      given: FleetOptions = {},
+      options: FleetOptions = {},
     ): Promise<Fleet<Count>> {
       const fleet = await startFleet(count, {
-        ...given,
-        provider: { rotateRefreshTokens: true, ...given.provider },
-        options: { store: url(), ...given.options },
+        ...options,
+        provider: { rotateRefreshTokens: true, ...options.provider },
+        options: { store: url(), ...options.options },
         session: session && {
           ...session,
-          kind: session.kind === "foreign" ? foreign : session.kind,
+          kind: session.kind === "foreign" ? foreignKind : session.kind,
           url: url(),
         },
       });
@@ -55,50 +55,51 @@ function shared(foreign: AppSession["kind"], url: () => string): void {
       return fleet;
     }
 
-    test("four processes that are asked 50 times each cause one refresh, and everybody gets the new token", async () => {
+    test("200 requests to four processes cause one refresh, and all get the new token", async () => {
       const fleet = await start(4);
       const before = (await fleet.me(fleet.apps[0] as AppProcess)).tokens?.access_token;
-      await allLater(fleet);
-      const asked = fleet.apps.flatMap((app) => Array.from({ length: 50 }, () => fleet.token(app)));
-      const tokens = new Set(await Promise.all(asked));
-      expect([tokens.size, tokens.has(before ?? ""), refreshes(fleet)]).toEqual([1, false, 1]);
+      await expireTokens(fleet);
+      const requests = fleet.apps.flatMap((app) => Array.from({ length: 50 }, () => fleet.token(app)));
+      const tokens = new Set(await Promise.all(requests));
+      expect([tokens.size, tokens.has(before ?? ""), countRefreshes(fleet)]).toEqual([1, false, 1]);
     }, 60_000);
 
-    test("a request that comes after the refresh with an old copy does not refresh again", async () => {
+    test("a request that has loaded the session before a refresh does not refresh again", async () => {
       const fleet = await start(2);
-      const [one, other] = fleet.apps;
-      const held = await other.hold(fleet.browser, { key: "cart", value: "book", token: true });
-      await allLater(fleet);
-      const token = await fleet.token(one);
+      const [first, second] = fleet.apps;
+      const held = await second.hold(fleet.browser, { key: "cart", value: "book", token: true });
+      await expireTokens(fleet);
+      const token = await fleet.token(first);
       expect((await held.release()).status).toBe(200);
-      expect([await fleet.token(other), refreshes(fleet)]).toEqual([token, 1]);
+      expect([await fleet.token(second), countRefreshes(fleet)]).toEqual([token, 1]);
     });
 
     test.each([
-      ["at its end", false],
-      ["by itself", true],
+      ["when its response ends", false],
+      ["with save()", true],
     ])(
-      "a request that loaded before the refresh and saves after it (%s) keeps the new tokens and its own change",
+      "a request that saves an old copy of the session %s keeps the new tokens and its own change",
       async (_when, save) => {
         const fleet = await start(2);
-        const [one, other] = fleet.apps;
-        const held = await other.hold(fleet.browser, { key: "cart", value: "book", save });
-        await allLater(fleet);
-        const token = await fleet.token(one);
+        const [first, second] = fleet.apps;
+        const held = await second.hold(fleet.browser, { key: "cart", value: "book", save });
+        await expireTokens(fleet);
+        const token = await fleet.token(first);
         expect((await held.release()).status).toBe(200);
         for (const app of fleet.apps) {
           expect(await fleet.session(app)).toMatchObject({ cart: "book" });
           expect((await fleet.me(app)).tokens?.access_token).toBe(token);
         }
-        await allLater(fleet); // an old refresh token that had come back would be found out here
-        expect(await fleet.token(one)).not.toBe(token);
-        expect(refreshes(fleet)).toBe(2);
+        // The provider would reject the old refresh token, if it was in the record again.
+        await expireTokens(fleet);
+        expect(await fleet.token(first)).not.toBe(token);
+        expect(countRefreshes(fleet)).toBe(2);
       },
     );
 
-    // express-session writes to a store of others by itself: there the last request wins.
-    const testOurs = isForeign ? () => {} : test;
-    testOurs("changes of requests at the same time, in several processes, are all there", async () => {
+    // In a foreign store, express-session saves the whole session, so the last request overwrites the others.
+    const testInOurStore = isForeign ? () => {} : test;
+    testInOurStore("changes of concurrent requests in several processes are all saved", async () => {
       const fleet = await start(2);
       const held = await Promise.all(
         fleet.apps.flatMap((app, index) =>
@@ -106,65 +107,65 @@ function shared(foreign: AppSession["kind"], url: () => string): void {
         ),
       );
       await Promise.all(held.map((request) => request.release()));
-      const kept = await fleet.session(fleet.apps[0]);
-      expect(kept).toMatchObject({ a0: "a", b0: "b", c0: "c", a1: "a", b1: "b", c1: "c" });
+      const session = await fleet.session(fleet.apps[0]);
+      expect(session).toMatchObject({ a0: "a", b0: "b", c0: "c", a1: "a", b1: "b", c1: "c" });
     });
 
     test.each([
-      ["at its end", false],
-      ["by itself", true],
-    ])(
-      "a session that was destroyed while a request was under way stays gone when that saves (%s)",
-      async (_when, save) => {
-        const fleet = await start(2);
-        const [one, other] = fleet.apps;
-        const thief = copyOf(fleet.browser, fleet.url);
-        const held = await other.hold(fleet.browser, { key: "cart", value: "book", save });
-        await fleet.browser.navigate(`${one.url}/logout`, { site: "same-origin" });
-        await held.release();
-        for (const app of fleet.apps) {
-          expect((await fleet.me(app, await thief)).isAuthenticated).toBe(false);
-          expect(await fleet.session(app, await thief)).not.toHaveProperty("cart");
-        }
-      },
-    );
-
-    test("a process that is killed in the middle of a refresh does not hold the others up for ever", async () => {
+      ["when its response ends", false],
+      ["with save()", true],
+    ])("a session that has ended stays ended if a concurrent request saves %s", async (_when, save) => {
       const fleet = await start(2);
-      const [one, other] = fleet.apps;
-      await allLater(fleet);
-      const asked = new Promise<void>((resolve) => {
-        fleet.provider.answerNext("/oauth2/token", () => resolve()); // and never answers
+      const [first, second] = fleet.apps;
+      const attacker = copyBrowser(fleet.browser, fleet.url);
+      const held = await second.hold(fleet.browser, { key: "cart", value: "book", save });
+      await fleet.browser.navigate(`${first.url}/logout`, { site: "same-origin" });
+      await held.release();
+      for (const app of fleet.apps) {
+        expect((await fleet.me(app, await attacker)).isAuthenticated).toBe(false);
+        expect(await fleet.session(app, await attacker)).not.toHaveProperty("cart");
+      }
+    });
+
+    test("a killed process blocks the refresh of the others only until its claim has expired", async () => {
+      const fleet = await start(2);
+      const [first, second] = fleet.apps;
+      await expireTokens(fleet);
+      const arrived = new Promise<void>((resolve) => {
+        // The handler never responds.
+        fleet.provider.answerNext("/oauth2/token", () => resolve());
       });
-      const never = expect(fleet.token(one)).rejects.toThrow("socket hang up");
-      await asked;
-      await one.stop();
-      await never;
-      let came = false;
-      const token = fleet.token(other).finally(() => {
-        came = true;
+      const failed = expect(fleet.token(first)).rejects.toThrow("socket hang up");
+      await arrived;
+      await first.stop();
+      await failed;
+      let hasToken = false;
+      const token = fleet.token(second).finally(() => {
+        hasToken = true;
       });
-      await fleet.me(other); // it has had time to look
-      expect(came).toBe(false);
-      await other.later(LONG_AFTER_THE_CLAIM);
-      expect(await token).toBe((await fleet.me(other)).tokens?.access_token);
-      expect(refreshes(fleet)).toBe(2); // that of the dead, which the portal did not act on, and its successor's
+      // After this request, the process has had time to check the claim.
+      await fleet.me(second);
+      expect(hasToken).toBe(false);
+      await second.later(SECONDS_UNTIL_CLAIM_EXPIRED);
+      expect(await token).toBe((await fleet.me(second)).tokens?.access_token);
+      // The first one is that of the killed process, which the provider has not answered.
+      expect(countRefreshes(fleet)).toBe(2);
     });
   });
 }
 
-const allLater = (fleet: Fleet<number>) =>
-  Promise.all((fleet.apps as AppProcess[]).map((app) => app.later(AFTER_THE_TOKEN)));
+const expireTokens = (fleet: Fleet<number>) =>
+  Promise.all((fleet.apps as AppProcess[]).map((app) => app.later(SECONDS_UNTIL_TOKEN_EXPIRED)));
 
-const refreshes = (fleet: Fleet<number>) =>
+const countRefreshes = (fleet: Fleet<number>) =>
   fleet.asked("/oauth2/token").filter(({ body }) => body.includes("grant_type=refresh_token")).length;
 
-/** A browser with the same cookies, which keeps them. */
-async function copyOf(browser: Browser, url: string): Promise<Browser> {
+/** Creates a browser with the same cookies. */
+async function copyBrowser(browser: Browser, url: string): Promise<Browser> {
   const copy = new Browser();
   for (const cookie of await browser.jar.getCookies(url)) await copy.jar.setCookie(cookie.toString(), url);
   return copy;
 }
 
-describeWithRedis("on Redis", (redis) => shared("connect-redis", () => redis().url));
-describeWithPostgres("on PostgreSQL", (postgres) => shared("connect-pg-simple", () => postgres().url));
+describeWithRedis("on Redis", (redis) => testProcesses("connect-redis", () => redis().url));
+describeWithPostgres("on PostgreSQL", (postgres) => testProcesses("connect-pg-simple", () => postgres().url));

@@ -11,12 +11,13 @@ vi.mock("node:crypto", async (original) => {
   return { ...real, createDecipheriv: vi.fn(real.createDecipheriv) };
 });
 
-const [A, B] = ["a".repeat(32), "b".repeat(32)];
+const KEY_A = "a".repeat(32);
+const KEY_B = "b".repeat(32);
 const RECORD = loginRecord();
 const MEGABYTE = 1024 * 1024;
 
 const reported: PortalAuthError[] = [];
-const codecWith = (...keys: string[]) => createRecordCodec(keys, (error) => reported.push(error));
+const createCodec = (...keys: string[]) => createRecordCodec(keys, (error) => reported.push(error));
 const decrypted = vi.mocked(createDecipheriv);
 beforeEach(() => {
   reported.length = 0;
@@ -24,60 +25,60 @@ beforeEach(() => {
 });
 
 describe("with a key", () => {
-  test("nothing of a record is readable in its text", () => {
-    const text = codecWith(A).encode("s:id", RECORD);
+  test("the text of a record reveals no part of the record", () => {
+    const text = createCodec(KEY_A).encode("s:id", RECORD);
     for (const part of ["secret", "amara", "the-session", "portal.example", "s:id"])
       expect(text).not.toContain(part);
   });
 
-  test("a record is decoded as it was encoded, in another process", () => {
-    const text = codecWith(A).encode("s:id", RECORD);
-    expect(codecWith(A).decode("s:id", text)?.record).toEqual(RECORD);
+  test("another process with the same key decodes the record", () => {
+    const text = createCodec(KEY_A).encode("s:id", RECORD);
+    expect(createCodec(KEY_A).decode("s:id", text)?.record).toEqual(RECORD);
     expect(reported).toEqual([]);
   });
 
-  test("the text is a JWE that every library opens: dir, A256GCM, and a key by HKDF", async () => {
-    const text = codecWith(A).encode("s:id", RECORD);
-    const key = new Uint8Array(hkdfSync("sha256", A, "", "express-portal-auth login record", 32));
+  test("the text is a JWE that other libraries can decrypt: dir, A256GCM, and a key by HKDF", async () => {
+    const text = createCodec(KEY_A).encode("s:id", RECORD);
+    const key = new Uint8Array(hkdfSync("sha256", KEY_A, "", "express-portal-auth login record", 32));
     const { plaintext, protectedHeader } = await compactDecrypt(text, key);
     expect(protectedHeader).toEqual({ alg: "dir", enc: "A256GCM" });
     expect(JSON.parse(new TextDecoder().decode(plaintext))).toEqual({ key: "s:id", record: RECORD });
   });
 
-  test("keys rotate: each of them decrypts, and the first one encrypts", () => {
-    const old = codecWith(A).encode("s:id", RECORD);
-    const rotating = codecWith(B, A);
+  test("each key decrypts, and the first one encrypts, so keys can rotate", () => {
+    const old = createCodec(KEY_A).encode("s:id", RECORD);
+    const rotating = createCodec(KEY_B, KEY_A);
     expect(rotating.decode("s:id", old)?.record).toEqual(RECORD);
-    expect(codecWith(B).decode("s:id", rotating.encode("s:id", RECORD))?.record).toEqual(RECORD);
+    expect(createCodec(KEY_B).decode("s:id", rotating.encode("s:id", RECORD))?.record).toEqual(RECORD);
     expect(reported).toEqual([]);
   });
 });
 
-describe("a text that cannot be decoded is reported once, without anything of it", () => {
-  const text = codecWith(A).encode("s:id", RECORD);
+describe("a text that cannot be decoded is reported once, without its content", () => {
+  const text = createCodec(KEY_A).encode("s:id", RECORD);
   const changedAt = (at: number) => text.slice(0, at) + (text[at] === "A" ? "B" : "A") + text.slice(at + 1);
   const { tokens: _, ...withoutTokens } = RECORD;
-  const sealed = (value: object) => createEncryption([A], "login record").encrypt(value);
+  const encrypt = (value: object) => createEncryption([KEY_A], "login record").encrypt(value);
   const OTHER = /another key or for another session, or changed/;
 
   test.each<[string, readonly string[], string, string, RegExp]>([
-    ["of another session", [A], "s:other", text, OTHER],
-    ["of another kind of store", [A], "l:id", text, OTHER],
-    ["changed at the front", [A], "s:id", changedAt(0), OTHER],
-    ["changed in the middle", [A], "s:id", changedAt(text.length >> 1), OTHER],
-    ["changed at the end", [A], "s:id", changedAt(text.length - 2), OTHER],
-    ["cut off", [A], "s:id", text.slice(0, -1), OTHER],
-    ["empty", [A], "s:id", "", OTHER],
-    ["of a key that is gone", [B], "s:id", text, OTHER],
+    ["of another session", [KEY_A], "s:other", text, OTHER],
+    ["of another kind of store", [KEY_A], "l:id", text, OTHER],
+    ["changed at the front", [KEY_A], "s:id", changedAt(0), OTHER],
+    ["changed in the middle", [KEY_A], "s:id", changedAt(text.length >> 1), OTHER],
+    ["changed at the end", [KEY_A], "s:id", changedAt(text.length - 2), OTHER],
+    ["shortened", [KEY_A], "s:id", text.slice(0, -1), OTHER],
+    ["empty", [KEY_A], "s:id", "", OTHER],
+    ["encrypted with a removed key", [KEY_B], "s:id", text, OTHER],
     [
-      "in clear text although there is a key",
-      [A],
+      "not encrypted, although there is a key",
+      [KEY_A],
       "s:id",
       JSON.stringify(RECORD),
       /not encrypted, and a key is set/,
     ],
     ["encrypted although there is no key", [], "s:id", text, /an encrypted login record, and no key/],
-    ["no JSON", [], "s:id", '{"secret', /not a login record/],
+    ["not JSON", [], "s:id", '{"secret', /not a login record/],
     ["null", [], "s:id", "null", /an encrypted login record, and no key|not a login record/],
     ["a record without tokens", [], "s:id", JSON.stringify(withoutTokens), /not a login record/],
     [
@@ -88,21 +89,21 @@ describe("a text that cannot be decoded is reported once, without anything of it
       /not a login record/,
     ],
     [
-      "sealed by the key for this place, but no record",
-      [A],
+      "encrypted with the right keys, but not a record",
+      [KEY_A],
       "s:id",
-      sealed({ key: "s:id", record: 7 }),
+      encrypt({ key: "s:id", record: 7 }),
       OTHER,
     ],
-  ])("%s", (_name, keys, key, its, detail) => {
-    const codec = codecWith(...keys);
-    for (let time = 0; time < 3; time += 1) expect(codec.decode(key, its)).toBeUndefined();
+  ])("%s", (_name, keys, key, encoded, detail) => {
+    const codec = createCodec(...keys);
+    for (let time = 0; time < 3; time += 1) expect(codec.decode(key, encoded)).toBeUndefined();
     expect(reported).toMatchObject([{ code: "tokens_unreadable", detail: expect.stringMatching(detail) }]);
     expect(reported[0]?.message).not.toContain("secret");
   });
 
-  test("and another text under the same key is tried again", () => {
-    const codec = codecWith(B);
+  test("another text under the same key is decoded again", () => {
+    const codec = createCodec(KEY_B);
     for (let time = 0; time < 3; time += 1) codec.decode("s:id", text);
     expect([decrypted.mock.calls.length, reported.length]).toEqual([1, 1]);
     codec.decode("s:id", changedAt(60));
@@ -110,35 +111,36 @@ describe("a text that cannot be decoded is reported once, without anything of it
   });
 });
 
-describe("decoded records are remembered", () => {
-  test("so the same text is decrypted once, and gives the same view", () => {
-    const codec = codecWith(A);
+describe("decoded records stay in memory", () => {
+  test("so the same text is decrypted once, and has the same view", () => {
+    const codec = createCodec(KEY_A);
     const text = codec.encode("s:id", RECORD);
     const first = codec.decode("s:id", text);
     for (let time = 0; time < 3; time += 1) expect(codec.decode("s:id", text)).toBe(first);
     expect(decrypted).toHaveBeenCalledOnce();
   });
 
-  test("for their own key only", () => {
-    const codec = codecWith(A);
+  test("only for their own key", () => {
+    const codec = createCodec(KEY_A);
     const text = codec.encode("s:id", RECORD);
     codec.decode("s:id", text);
     expect(codec.decode("s:other", text)).toBeUndefined();
   });
 
-  test("up to 16 MB of their texts: many small ones, and few large ones", () => {
-    const codec = codecWith();
+  test("up to 16 MB of text, least recently used first out", () => {
+    const codec = createCodec();
     const large = (n: number) =>
       JSON.stringify({ ...RECORD, claims: { sub: "amara", of: `${n}${"x".repeat(MEGABYTE)}` } });
     const first = codec.decode("s:0", large(0));
     for (let n = 1; n < 15; n += 1) codec.decode(`s:${n}`, large(n));
-    expect(codec.decode("s:0", large(0))).toBe(first); // and it is the last one that was used now
+    // From now on, this one is the most recently used.
+    expect(codec.decode("s:0", large(0))).toBe(first);
     for (let n = 15; n < 30; n += 1) codec.decode(`s:${n}`, large(n));
     expect(codec.decode("s:0", large(0))).not.toBe(first);
   });
 
-  test("and one text that is larger than that is not", () => {
-    const codec = codecWith();
+  test("unless one text is larger than the limit", () => {
+    const codec = createCodec();
     const text = JSON.stringify({ ...RECORD, claims: { sub: "amara", of: "x".repeat(17 * MEGABYTE) } });
     expect(codec.decode("s:id", text)).not.toBe(codec.decode("s:id", text));
   });
@@ -151,7 +153,8 @@ describe("decoded records are remembered", () => {
       () => now,
     );
     const text = JSON.stringify(RECORD);
-    const [used, unused] = [codec.decode("s:used", text), codec.decode("s:unused", text)];
+    const used = codec.decode("s:used", text);
+    const unused = codec.decode("s:unused", text);
     now = 599_000;
     expect(codec.decode("s:used", text)).toBe(used);
     now = 600_000;
@@ -160,8 +163,8 @@ describe("decoded records are remembered", () => {
     expect(codec.decode("s:unused", text)).not.toBe(unused);
   });
 
-  test("by the bytes that they take: texts under one key replace each other", () => {
-    const codec = codecWith();
+  test("and a new text replaces the old text of the same key in the limit", () => {
+    const codec = createCodec();
     const text = (n: number) =>
       JSON.stringify({ ...RECORD, claims: { sub: "amara", of: `${n}${"x".repeat(MEGABYTE)}` } });
     const other = codec.decode("s:other", text(0));
@@ -170,8 +173,8 @@ describe("decoded records are remembered", () => {
   });
 });
 
-test("without a key a record is JSON", () => {
-  const codec = codecWith();
+test("a record is JSON if there is no key", () => {
+  const codec = createCodec();
   const text = codec.encode("s:id", RECORD);
   expect(JSON.parse(text)).toEqual(RECORD);
   expect(codec.decode("s:id", text)?.record).toEqual(RECORD);

@@ -4,7 +4,7 @@ import type { RecordStore } from "../../lib/store/record-store.js";
 import type { Browser } from "../support/browser.js";
 import { CLIENT_ID, type World } from "../support/world.js";
 
-/** Returns a complete login record with these members. */
+/** Creates a complete login record. These members replace its own. */
 export function loginRecord(members: Partial<LoginRecord> = {}): LoginRecord {
   return {
     tokens: { access_token: "secret-access", token_type: "bearer", refresh_token: "secret-refresh" },
@@ -22,7 +22,7 @@ export function loginRecord(members: Partial<LoginRecord> = {}): LoginRecord {
   };
 }
 
-/** Returns the key of the login of this browser's session in a store of ours. */
+/** Returns the key of the login of this browser's session in our store. */
 export async function keyOfSession(browser: Browser, url: string): Promise<string> {
   const value = (await browser.cookies(url)).get("portal-session") ?? "";
   return `s:${/^s:([^.]+)\./.exec(decodeURIComponent(value))?.[1]}`;
@@ -32,6 +32,6 @@ export async function keyOfSession(browser: Browser, url: string): Promise<strin
 export const userListName = ({ provider }: Pick<World, "provider">, sub = "amara-okafor"): string =>
   getUserListName({ issuer: provider.issuer, client_id: CLIENT_ID, sub });
 
-/** Returns the keys of a user's logins in this world, in any store. */
+/** Returns the record keys of the logins of a user of this world. */
 export const keysOfLogins = (world: Pick<World, "provider">, { index }: RecordStore, sub?: string) =>
   index.list(userListName(world, sub));

@@ -18,51 +18,52 @@ declare module "express-session" {
   }
 }
 
-/** Puts something into the session before anybody logs in. */
-const withCart = (app: import("express").Express) => {
+/** Adds routes that change and show the session, also before the login. */
+const addCart = (app: import("express").Express) => {
   app.get("/cart/:thing", (req, res) => {
     req.session.cart = [...(req.session.cart ?? []), req.params["thing"] as string];
     req.session.visits = 7;
     res.json(req.session.cart);
   });
   app.get("/test/session", (req, res) => {
-    const { portal } = req.session; // copied member by member: JSON leaves it out
+    // JSON omits the view, so its members are copied.
+    const { portal } = req.session;
     res.json({ ...req.session, ...(portal && { portal: { ...portal } }), id: req.sessionID });
   });
 };
 
-const sessionOf = async (browser: Browser, url: string) =>
+const readSession = async (browser: Browser, url: string) =>
   JSON.parse((await browser.fetch(`${url}/test/session`)).body);
 
 describe.each([
   ["the app's own session", true],
   ["our session", false],
 ])("%s", (_name, ownSession) => {
-  test("changes its id at login, and the old one is gone: an id that was planted is worth nothing", async () => {
-    const { browser, url, me } = await startWorld({ ownSession, after: withCart });
+  test("changes its id at the login, and an id that an attacker has planted is invalid", async () => {
+    const { browser, url, me } = await startWorld({ ownSession, after: addCart });
     await browser.fetch(`${url}/cart/book`);
     const planted = new Browser();
     planted.jar.setCookieSync((await browser.jar.getSetCookieStrings(url))?.at(-1) ?? "", url);
-    const before = await sessionOf(planted, url);
+    const before = await readSession(planted, url);
     expect(before.cart).toEqual(["book"]);
     await browser.visit(`${url}/account`);
-    expect((await sessionOf(browser, url)).id).not.toBe(before.id);
+    expect((await readSession(browser, url)).id).not.toBe(before.id);
     expect((await me(planted)).isAuthenticated).toBe(false);
-    expect(await sessionOf(planted, url)).not.toHaveProperty("cart");
+    expect(await readSession(planted, url)).not.toHaveProperty("cart");
   });
 
-  test("keeps nothing of the old one, unless an option names it", async () => {
+  test("copies only the keys of keepSessionKeys from the old session", async () => {
     const { browser, url } = await startWorld({
       ownSession,
-      after: withCart,
+      after: addCart,
       options: { keepSessionKeys: ["cart", "nothing"] },
     });
     await browser.fetch(`${url}/cart/book`);
     await browser.visit(`${url}/account`);
-    const kept = await sessionOf(browser, url);
-    expect(kept.cart).toEqual(["book"]);
-    expect(kept).not.toHaveProperty("visits");
-    expect(kept).not.toHaveProperty("nothing");
+    const session = await readSession(browser, url);
+    expect(session.cart).toEqual(["book"]);
+    expect(session).not.toHaveProperty("visits");
+    expect(session).not.toHaveProperty("nothing");
   });
 
   test("is saved before the redirect is sent", async () => {
@@ -72,18 +73,18 @@ describe.each([
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("is written to the store by one call each for the list, the session and the look for logouts", async () => {
+  test("needs one call of the store each for the list, the session and the notices of logouts", async () => {
     const store = observedStore();
     const { browser, url } = await startWorld({ ownSession, options: { store } });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     store.calls();
     await browser.navigate(callback);
-    const claim = ["create", "replace"];
-    const session = ownSession ? "create" : "createEntry";
-    expect(store.calls()).toEqual([claim[0], "index.add", session, "read", claim[1]]);
+    const write = ownSession ? "create" : "createEntry";
+    // The first and the last call belong to the login attempt, which one process claims.
+    expect(store.calls()).toEqual(["create", "index.add", write, "read", "replace"]);
   });
 
-  test("keeps what the app adds while the callback's answer ends", async () => {
+  test("saves what the app adds while the response of the callback ends", async () => {
     const { browser, url } = await startWorld({
       ownSession,
       before: (app) =>
@@ -95,16 +96,16 @@ describe.each([
           }) as typeof res.end;
           next();
         }),
-      after: withCart,
+      after: addCart,
     });
     await browser.visit(`${url}/account`);
-    expect((await sessionOf(browser, url)).visits).toBe(ownSession ? 1 : undefined);
+    expect((await readSession(browser, url)).visits).toBe(ownSession ? 1 : undefined);
   });
 
-  test("holds tokens by their wire names, claims, and when the person logged in", async () => {
-    const { browser, url } = await startWorld({ ownSession, after: withCart });
+  test("has the tokens by their names in the protocol, the claims, and the time of the login", async () => {
+    const { browser, url } = await startWorld({ ownSession, after: addCart });
     await browser.visit(`${url}/account`);
-    const { portal } = await sessionOf(browser, url);
+    const { portal } = await readSession(browser, url);
     expect(Object.keys(portal).sort()).toEqual([
       "authentication",
       "claims",
@@ -127,14 +128,14 @@ describe.each([
     });
   });
 
-  test("has its login under no key that a copy or a store would take along, and none can be put in its place", async () => {
-    const seen: unknown[] = [];
+  test("has the login in a member that copies and stores omit, and that cannot be replaced", async () => {
+    const results: unknown[] = [];
     const { browser, url } = await startWorld({
       ownSession,
       after: (app) =>
         app.get("/test/keys", (req, res) => {
-          seen.push(Object.keys(req.session), Object.hasOwn({ ...req.session }, "portal"));
-          seen.push(
+          results.push(Object.keys(req.session), Object.hasOwn({ ...req.session }, "portal"));
+          results.push(
             Reflect.set(req.session, "portal", { claims: { sub: "jonas-weber" } }),
             req.portal.claims?.sub,
           );
@@ -143,7 +144,7 @@ describe.each([
     });
     await browser.visit(`${url}/account`);
     await browser.fetch(`${url}/test/keys`);
-    expect(seen).toEqual([
+    expect(results).toEqual([
       ownSession ? ["cookie", "portal_login"] : ["cookie"],
       false,
       false,
@@ -151,7 +152,7 @@ describe.each([
     ]);
   });
 
-  test("ends after the absolute limit, whatever happens", async () => {
+  test("ends after sessionAbsolute, even if it is active", async () => {
     const { browser, url, me } = await startWorld({
       ownSession,
       options: { sessionAbsolute: 3600, sessionIdle: 86_400 },
@@ -166,7 +167,7 @@ describe.each([
 });
 
 describe("our session's cookie", () => {
-  test("on http loopback", async () => {
+  test("has these attributes on http loopback", async () => {
     const { browser, url } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookies = (await browser.navigate(callback)).headers["set-cookie"] ?? [];
@@ -180,7 +181,7 @@ describe("our session's cookie", () => {
     expect((await browser.visit(`${url}/`)).headers["set-cookie"]).toBeUndefined();
   });
 
-  test("is pushed forward while somebody is active, and ends after the idle limit", async () => {
+  test("is valid while the user is active, and expires after sessionIdle", async () => {
     const { browser, url, me } = await startWorld({ options: { sessionIdle: 600 } });
     await browser.visit(`${url}/account`);
     advanceDate(500_000);
@@ -189,27 +190,28 @@ describe("our session's cookie", () => {
     expect((await me()).isAuthenticated).toBe(true);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
     advanceDate(601_000);
-    // the browser forgets the cookie by itself; somebody who kept it gains nothing
-    const late = await browser.fetch(`${url}/account`, { headers: { cookie } });
-    expect(late.status).toBe(401);
+    // A browser deletes the cookie, so this is an attacker who has a copy.
+    const response = await browser.fetch(`${url}/account`, { headers: { cookie } });
+    expect(response.status).toBe(401);
   });
 
-  test("lives on under a rotated secret", async () => {
-    const [old, fresh] = ["o".repeat(40), "n".repeat(40)];
+  test("stays valid when the secret is rotated", async () => {
+    const oldSecret = "o".repeat(40);
+    const newSecret = "n".repeat(40);
     const store = createMemoryStore();
-    const first = await startWorld({ options: { secret: old, store } });
+    const first = await startWorld({ options: { secret: oldSecret, store } });
     await first.browser.visit(`${first.url}/account`);
     const cookie = (await first.browser.cookies(first.url)).get("portal-session");
-    const ofFirst = { store, issuer: first.provider.issuer, redirectUri: `${first.url}/callback` };
-    const second = await startWorld({ options: { ...ofFirst, secret: [fresh, old] } });
-    const answer = await second.browser.fetch(`${second.url}/account`, {
+    const sameApp = { store, issuer: first.provider.issuer, redirectUri: `${first.url}/callback` };
+    const second = await startWorld({ options: { ...sameApp, secret: [newSecret, oldSecret] } });
+    const response = await second.browser.fetch(`${second.url}/account`, {
       headers: { cookie: `portal-session=${cookie}` },
     });
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
   });
 });
 
-test("our session is kept in the store that is given, and the log says nothing of memory then", async () => {
+test("our session is stored in the option store, and the log has no warning about memory", async () => {
   const store = observedStore();
   const { browser, url, log } = await startWorld({ options: { store } });
   await browser.visit(`${url}/account`);
@@ -217,7 +219,7 @@ test("our session is kept in the store that is given, and the log says nothing o
   expect(log).toEqual([]);
 });
 
-test("a line in the log says once that memory is for one process", async () => {
+test("the log warns once that sessions in memory are for one process", async () => {
   const { browser, url, log } = await startWorld();
   await browser.visit(`${url}/account`);
   await new Browser().visit(`${url}/account`);
@@ -225,39 +227,40 @@ test("a line in the log says once that memory is for one process", async () => {
 });
 
 describe("a store that fails", () => {
-  type Verb = "readEntry" | "createEntry" | "remove";
+  type Method = "readEntry" | "createEntry" | "remove";
 
-  /** A store that fails at one method from now on. */
-  function failing() {
+  /** Creates a store, and a function that makes one of its methods fail. */
+  function createFailingStore() {
     const inner = createMemoryStore();
-    let broken: Verb | undefined;
+    let failingMethod: Method | undefined;
     const store = new Proxy(inner, {
       get(target, name) {
         const value = Reflect.get(target, name);
-        if (name === broken) return () => Promise.reject(new Error("the store is on fire"));
+        if (name === failingMethod) return () => Promise.reject(new Error("the store is on fire"));
         return typeof value === "function" ? value.bind(target) : value;
       },
     });
     return {
       store,
-      fail(verb: Verb | undefined) {
-        broken = verb;
+      fail(method: Method | undefined) {
+        failingMethod = method;
       },
     };
   }
 
-  test.each<Verb>(["createEntry", "remove"])(
-    "to %s at the login leaves nobody half logged in",
-    async (verb) => {
-      const { store, fail } = failing();
+  test.each<Method>(["createEntry", "remove"])(
+    "to %s at the login leaves the user signed out",
+    async (method) => {
+      const { store, fail } = createFailingStore();
       const { browser, url, me } = await startWorld({
         options: { store },
         log: [/session_store_failed/],
-        after: withCart,
+        after: addCart,
       });
-      await browser.fetch(`${url}/cart/lamp`); // so that there is a session to be destroyed
+      // The visitor has a session, which the login must destroy.
+      await browser.fetch(`${url}/cart/lamp`);
       const callback = await browser.loginUntilCallback(`${url}/account`);
-      fail(verb);
+      fail(method);
       const page = await browser.navigate(callback);
       fail(undefined);
       expect([page.status, page.body.includes("session_store_failed")]).toEqual([503, true]);
@@ -266,8 +269,8 @@ describe("a store that fails", () => {
     },
   );
 
-  test("to read gives a 503, and the next request works", async () => {
-    const { store, fail } = failing();
+  test("to read responds with 503, and the next request works", async () => {
+    const { store, fail } = createFailingStore();
     const { browser, url, log } = await startWorld({ options: { store }, log: [/session_store_failed/] });
     await browser.visit(`${url}/account`);
     fail("readEntry");
@@ -278,29 +281,29 @@ describe("a store that fails", () => {
     expect(log.join()).toContain("Error: the store is on fire");
   });
 
-  test("to destroy at the logout says that the person is still logged in", async () => {
-    const { store, fail } = failing();
+  test("to remove at the logout shows the user that they are still signed in", async () => {
+    const { store, fail } = createFailingStore();
     const { browser, url, me } = await startWorld({ options: { store }, log: [/session_store_failed/] });
     await browser.visit(`${url}/account`);
     fail("remove");
     const page = await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect(page.status).toBe(503);
     expect(page.body).toContain("You are still signed in");
-    expect(page.body).toContain('<a class="button" href="/logout">Try again</a>'); // and no way to sign in
+    expect(page.body).toContain('<a class="button" href="/logout">Try again</a>');
     expect(page.body).not.toContain("/login");
     fail(undefined);
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("to answer at the logout is told as that, after ten seconds", async () => {
-    const isAsked = createGate();
+  test("to respond at the logout is reported after ten seconds", async () => {
+    const called = createGate();
     let isSilent = false;
     const inner = createMemoryStore();
     const remove = inner.remove.bind(inner);
     const store: EntryStore = Object.assign(inner, {
-      remove(...given: Parameters<EntryStore["remove"]>) {
-        if (!isSilent) return remove(...given);
-        isAsked.open();
+      remove(...args: Parameters<EntryStore["remove"]>) {
+        if (!isSilent) return remove(...args);
+        called.open();
         return new Promise<never>(() => {});
       },
     });
@@ -308,18 +311,18 @@ describe("a store that fails", () => {
     await browser.visit(`${url}/account`);
     isSilent = true;
     fake({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-    const answer = browser.navigate(`${url}/logout`, { site: "same-origin" });
-    await isAsked.opened;
+    const response = browser.navigate(`${url}/logout`, { site: "same-origin" });
+    await called.opened;
     await vi.advanceTimersByTimeAsync(10_000);
     vi.useRealTimers();
-    expect((await answer).body).toContain("You are still signed in");
+    expect((await response).body).toContain("You are still signed in");
     expect(log.join()).toContain("[destroy: no response within 10 s]");
   });
 });
 
-describe("names that belong to express-session or to us", () => {
+describe("a reserved session key", () => {
   test.each(["id", "req", "cookie", "portal", "save", "destroy", "regenerate", "__proto__", "constructor"])(
-    "%s cannot be put into the session by a hook, and the old session is left alone",
+    "%s cannot be set by a hook: the login fails",
     async (key) => {
       const { browser, url, me } = await startWorld({
         options: {
@@ -339,7 +342,7 @@ describe("names that belong to express-session or to us", () => {
 });
 
 test.each([true, false])(
-  "the session's cookie goes with the session: a logout leaves none behind (of the app: %s)",
+  "a logout removes the session cookie (own session of the app: %s)",
   async (ownSession) => {
     const { browser, url } = await startWorld({ ownSession });
     await browser.visit(`${url}/account`);
@@ -350,32 +353,33 @@ test.each([true, false])(
   },
 );
 
-test("a double click that is answered after a logout brings nobody back: the joined session is not saved again", async () => {
+test("a second callback of a double click does not restore the session after a logout", async () => {
   const store = createMemoryStore();
   const { browser, url, me } = await startWorld({ options: { store } });
   const callback = await browser.loginUntilCallback(`${url}/account`);
   const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
   await browser.navigate(callback, { headers: { cookie } });
-  // the second click is stopped between its look into the store and its answer
-  const [looked, goOn] = [createGate(), createGate()];
+  // The second callback waits between its read of the store and its response.
+  const wasRead = createGate();
+  const resume = createGate();
   const readEntry = store.readEntry.bind(store);
   store.readEntry = async (key) => {
     store.readEntry = readEntry;
-    const found = await readEntry(key);
-    looked.open();
-    await goOn.opened;
-    return found;
+    const entry = await readEntry(key);
+    wasRead.open();
+    await resume.opened;
+    return entry;
   };
-  const late = new Browser();
-  const answer = late.navigate(callback, { headers: { cookie } });
-  await looked.opened;
+  const secondClick = new Browser();
+  const response = secondClick.navigate(callback, { headers: { cookie } });
+  await wasRead.opened;
   await browser.navigate(`${url}/logout`, { site: "same-origin" });
-  goOn.open();
-  await answer;
-  expect([(await me()).isAuthenticated, (await me(late)).isAuthenticated]).toEqual([false, false]);
+  resume.open();
+  await response;
+  expect([(await me()).isAuthenticated, (await me(secondClick)).isAuthenticated]).toEqual([false, false]);
 });
 
-test("while the app's store says that it is away nobody is given another session: a person is no stranger then", async () => {
+test("requests get a 503, and no other session, while the app's store is disconnected", async () => {
   const store = new session.MemoryStore();
   const { browser, url, log } = await startWorld({
     before: (app) =>
@@ -391,7 +395,7 @@ test("while the app's store says that it is away nobody is given another session
   expect((await browser.visit(`${url}/account`)).status).toBe(200);
 });
 
-/** Signs in as this person, in a browser in which somebody else is signed in here, and not at the portal any more. */
+/** Signs in as another user, in a browser that has only the session of the first user. */
 async function signInAs(world: World, sub: string) {
   const { browser, url } = world;
   const cookies = [...(await browser.cookies(url))].filter(([name]) =>
@@ -406,90 +410,93 @@ async function signInAs(world: World, sub: string) {
 describe.each([
   ["the app's own session", true],
   ["our session", false],
-])("a login that cannot be decoded any more, in %s,", (_name, ownSession) => {
+])("a login that can no longer be decoded, in %s,", (_name, ownSession) => {
   async function start() {
     const store = createMemoryStore();
     const options = { store, keepSessionKeys: ["cart"], tokenEncryptionKey: "k".repeat(32) };
-    const world = await startWorld({ ownSession, options, after: withCart, log: [/tokens_unreadable/] });
+    const world = await startWorld({ ownSession, options, after: addCart, log: [/tokens_unreadable/] });
     await world.browser.visit(`${world.url}/account`);
     await world.browser.fetch(`${world.url}/cart/lamp`);
     const [key = ""] = await keysOfLogins(world, store);
-    await store.replace(key, 1, "encrypted by another");
+    await store.replace(key, 1, "encrypted with another key");
     return world;
   }
 
-  test("hands nothing to the next user who signs in", async () => {
+  test("leaves no data for the next user who signs in", async () => {
     const world = await start();
     expect((await signInAs(world, "jonas-weber")).status).toBe(200);
-    expect(await sessionOf(world.browser, world.url)).not.toHaveProperty("cart");
+    expect(await readSession(world.browser, world.url)).not.toHaveProperty("cart");
   });
 
-  test("counts as no login, empties no session and is reported once", async () => {
+  test("is not valid, keeps the session's data and is reported once", async () => {
     const world = await start();
     for (const _ of [1, 2]) expect((await world.me()).isAuthenticated).toBe(false);
-    expect((await sessionOf(world.browser, world.url)).cart).toEqual(["lamp"]);
+    expect((await readSession(world.browser, world.url)).cart).toEqual(["lamp"]);
     expect(world.log.filter((line) => line.includes("tokens_unreadable"))).toHaveLength(1);
   });
 });
 
-describe("keepSessionKeys of an application's session whose login has ended", () => {
+describe("the keys of keepSessionKeys after the login of an application's session has ended", () => {
   const DAY_SECONDS = 86_400;
 
   async function start() {
     const { clock, later } = createClock();
     const options = { clock, store: createMemoryStore(clock), keepSessionKeys: ["cart"] };
-    const world = await startWorld({ ownSession: true, options, after: withCart });
+    const world = await startWorld({ ownSession: true, options, after: addCart });
     await world.browser.visit(`${world.url}/account`);
     await world.browser.fetch(`${world.url}/cart/lamp`);
     later(30 * DAY_SECONDS);
     expect((await world.browser.fetch(`${world.url}/account`)).status).toBe(401);
-    const kept = await sessionOf(world.browser, world.url);
-    expect([kept.cart, kept.visits]).toEqual([["lamp"], undefined]);
+    const session = await readSession(world.browser, world.url);
+    expect([session.cart, session.visits]).toEqual([["lamp"], undefined]);
     return world;
   }
 
-  test("are the same user's at the next login", async () => {
+  test("stay if the same user signs in", async () => {
     const world = await start();
     expect((await signInAs(world, "amara-okafor")).status).toBe(200);
-    expect((await sessionOf(world.browser, world.url)).cart).toEqual(["lamp"]);
+    expect((await readSession(world.browser, world.url)).cart).toEqual(["lamp"]);
   });
 
-  test("are not another user's", async () => {
+  test("are removed if another user signs in", async () => {
     const world = await start();
     expect((await signInAs(world, "jonas-weber")).status).toBe(200);
-    expect(await sessionOf(world.browser, world.url)).not.toHaveProperty("cart");
+    expect(await readSession(world.browser, world.url)).not.toHaveProperty("cart");
   });
 });
 
-test.each([true, false])("a logged session shows no token (of the app: %s)", async (ownSession) => {
-  const shown: string[] = [];
-  const { browser, url, me } = await startWorld({
-    ownSession,
-    after: (app) =>
-      app.get("/test/log", (req, res) => {
-        shown.push(inspect(req.session, { depth: 9 }), inspect({ ...req.session }, { depth: 9 }));
-        shown.push(
-          inspect({ session: req.session, portal: req.session.portal }),
-          JSON.stringify(req.session),
-        );
-        for (const symbol of Object.getOwnPropertySymbols(req.session))
-          shown.push(
-            inspect(req.session[symbol as never], { customInspect: false, showHidden: true, depth: 9 }),
+test.each([true, false])(
+  "a session in the log shows no token (own session of the app: %s)",
+  async (ownSession) => {
+    const logged: string[] = [];
+    const { browser, url, me } = await startWorld({
+      ownSession,
+      after: (app) =>
+        app.get("/test/log", (req, res) => {
+          logged.push(inspect(req.session, { depth: 9 }), inspect({ ...req.session }, { depth: 9 }));
+          logged.push(
+            inspect({ session: req.session, portal: req.session.portal }),
+            JSON.stringify(req.session),
           );
-        res.end();
-      }),
-  });
-  await browser.visit(`${url}/account`);
-  await browser.fetch(`${url}/test/log`);
-  const { tokens } = await me();
-  for (const text of shown) {
-    expect(text).not.toContain(tokens?.access_token);
-    expect(text).not.toContain(tokens?.refresh_token);
-  }
-});
+          for (const symbol of Object.getOwnPropertySymbols(req.session))
+            logged.push(
+              inspect(req.session[symbol as never], { customInspect: false, showHidden: true, depth: 9 }),
+            );
+          res.end();
+        }),
+    });
+    await browser.visit(`${url}/account`);
+    await browser.fetch(`${url}/test/log`);
+    const { tokens } = await me();
+    for (const text of logged) {
+      expect(text).not.toContain(tokens?.access_token);
+      expect(text).not.toContain(tokens?.refresh_token);
+    }
+  },
+);
 
 test.each([[undefined], [{}], [{ access_token: 7 }], [null]])(
-  "a stored login whose tokens are %j is none: others may write to the store",
+  "a stored login with the tokens %j is not valid, because others can write to the store",
   async (tokens) => {
     const store = createMemoryStore();
     const { browser, url, me } = await startWorld({ options: { store }, log: [/tokens_unreadable/] });
@@ -502,11 +509,12 @@ test.each([[undefined], [{}], [{ access_token: 7 }], [null]])(
   },
 );
 
-test("a session of another kind is no obstacle: portalAuth() keeps its own beside it", async () => {
+test("portalAuth() uses its own session beside a session of another package", async () => {
   const { browser, url } = await startWorld({
     before: (app) =>
       app.use((req, _res, next) => {
-        (req as { session: unknown }).session = {}; // as cookie-session has it
+        // cookie-session sets an object without methods.
+        (req as { session: unknown }).session = {};
         next();
       }),
     log: [/not express-session/],

@@ -8,9 +8,9 @@ import { observedStore } from "../support/stored-sessions.js";
 import { startWorld, type World } from "../support/world.js";
 import { mountExpressSession } from "./slow-route.js";
 
-const ONE_PROCESS = /safe for one process only/;
+const ONE_PROCESS_WARNING = /safe for one process only/;
 
-test("with the app's session in a store of ours, session and login lie under one key, which one read loads", async () => {
+test("one read loads the session and its login, if the app's session is in our store", async () => {
   const store = observedStore();
   const sessions = new PortalSessionStore(store);
   const world = await startWorld({
@@ -25,17 +25,26 @@ test("with the app's session in a store of ours, session and login lie under one
 });
 
 test.each([
-  ["and no option store: one line says that this is safe for one process only", new AnotherStore(), {}, 1],
-  ["and the option store: no line", new AnotherStore(), { store: observedStore() }, 0],
-  ["which is express-session's memory: no line", new session.MemoryStore(), {}, 0],
-])("with the app's session in its own store %s", async (_what, store, options, lines) => {
-  const world = await startWorld({ before: mountExpressSession({ store }), options, log: [ONE_PROCESS] });
+  [
+    "and no option store: the log warns once that this is safe for one process only",
+    new AnotherStore(),
+    {},
+    1,
+  ],
+  ["and the option store: no warning", new AnotherStore(), { store: observedStore() }, 0],
+  ["which is express-session's memory: no warning", new session.MemoryStore(), {}, 0],
+])("with the app's session in its own store %s", async (_case, store, options, warnings) => {
+  const world = await startWorld({
+    before: mountExpressSession({ store }),
+    options,
+    log: [ONE_PROCESS_WARNING],
+  });
   await world.browser.visit(`${world.url}/account`);
   await new Browser().visit(`${world.url}/account`);
-  expect(world.log.filter((line) => ONE_PROCESS.test(line))).toHaveLength(lines);
+  expect(world.log.filter((line) => ONE_PROCESS_WARNING.test(line))).toHaveLength(warnings);
 });
 
-/** An application that mounts its session for all paths but one. */
+/** Starts an application that mounts its session for all paths except one. */
 function startExceptAt(path: string): Promise<World> {
   const handle = session({ secret: "s", resave: false, saveUninitialized: false });
   return startWorld({
@@ -44,14 +53,14 @@ function startExceptAt(path: string): Promise<World> {
   });
 }
 
-test("an app whose session is there for some requests only is told, once", async () => {
+test("the log warns once if the app's session is mounted only for some requests", async () => {
   const world = await startExceptAt("/");
   await world.browser.visit(`${world.url}/account`);
   for (const _ of [1, 2]) await world.browser.visit(`${world.url}/`);
   expect(world.log.filter((line) => line.includes("Some requests come"))).toHaveLength(1);
 });
 
-test("a session of another portalAuth() is not taken for the app's, so that no line says that the app's is missing", async () => {
+test("a session of another portalAuth() causes no warning that the app's session is missing", async () => {
   const other = portalAuth({
     ...{ issuer: "https://other.example", clientId: "other", clientSecret: "secret-of-the-other-client" },
     ...{ redirectUri: "http://127.0.0.1/tenant/callback", secret: "0123456789abcdef0123456789abcdef" },
@@ -61,9 +70,10 @@ test("a session of another portalAuth() is not taken for the app's, so that no l
   expect(world.log.filter((line) => line.includes("Some requests come"))).toEqual([]);
 });
 
-test("a login in one of two sessions of a browser is not one in the other", async () => {
+test("a login in one of two sessions of a browser is not valid in the other", async () => {
   const world = await startExceptAt("/test/me");
   await world.browser.visit(`${world.url}/account`);
-  expect((await world.me()).isAuthenticated).toBe(false); // this path has a session of portalAuth()
+  // This path has a session of portalAuth().
+  expect((await world.me()).isAuthenticated).toBe(false);
   expect((await world.browser.fetch(`${world.url}/account`)).status).toBe(200);
 });

@@ -13,7 +13,7 @@ declare module "express-session" {
 /** Changes the session of a request, or only reads it. */
 export type Change = (req: Request) => unknown;
 
-/** Creates a route that loads its session, waits for the test, and then makes the change that the test sets. */
+/** Creates a route that loads its session, waits for the test, and then makes the change of the test. */
 export function createSlowRoute() {
   let nextChange: Change = () => {};
   let release = () => {};
@@ -29,7 +29,7 @@ export function createSlowRoute() {
   };
   return {
     addTo: (app: Express) => app.get("/test/slow", handler),
-    /** Starts a request and waits until it has loaded its session. Returns a function that lets it continue. */
+    /** Starts a request, and resolves when its session is loaded, to a function that lets it continue. */
     async startRequest(
       { browser, url }: Pick<World, "browser" | "url">,
       change: Change,
@@ -57,12 +57,14 @@ export const changeRoute = (path: string, change: Change) => (app: Express) =>
     res.json(req.session ?? {});
   });
 
+/** Returns a change that sets one key. */
 export const setValue =
   (key: "left" | "right" | "note", value: string): Change =>
   (req) => {
     req.session[key] = value;
   };
 
+/** Saves the session of a request. */
 export const saveSession = (req: Request) =>
   new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
 
@@ -78,5 +80,6 @@ export const addSessionRoute = (app: Express) =>
     res.json({ ...others, ...(portal && { portal: { ...portal } }) });
   });
 
+/** Fetches the session of a browser, with its login. */
 export const fetchSession = async ({ browser, url }: World, requestBrowser = browser) =>
   JSON.parse((await requestBrowser.fetch(`${url}/test/session`)).body);

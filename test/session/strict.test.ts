@@ -5,7 +5,8 @@ import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { startWorld, type WorldOptions } from "../support/world.js";
 
-// SameSite=Strict: the session's cookie stays away when another site leads here, as the portal does after each login.
+// With SameSite=Strict, the browser does not send the session cookie when another site leads here.
+// The provider is another site, so this is the case after each login.
 
 const SESSIONS: [string, (options: WorldOptions) => WorldOptions][] = [
   ["our session", (world) => ({ ...world, options: { ...world.options, sameSite: "strict" } })],
@@ -26,28 +27,30 @@ const SESSIONS: [string, (options: WorldOptions) => WorldOptions][] = [
   ],
 ];
 
-const withCart = {
+const CART_OPTIONS = {
   options: { keepSessionKeys: ["cart"] },
   after: (app) => {
     app.get("/test/fill", (req, res) => {
       Object.assign(req.session, { cart: "lamp" });
       res.send("filled");
     });
-    app.get("/test/cart", (req, res) => void res.send(`cart: ${JSON.stringify(Object(req.session).cart)}`));
+    app.get("/test/cart", (req, res) => {
+      res.send(`cart: ${JSON.stringify(Object(req.session).cart)}`);
+    });
   },
 } satisfies WorldOptions;
 
 describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {
   describe.each(SESSIONS)("%s that is Strict", (_whose, strict) => {
     test.each(["query", "form_post"])(
-      "is there after a login by %s, and so is what was in the one before",
+      "has the login and the data of the session before after a login with %s",
       async (response_mode) => {
         const site = await startAnotherSite();
         const { url, asked } = await startWorld(
           strict({
-            ...withCart,
+            ...CART_OPTIONS,
             publicOrigin: site.origin,
-            options: { ...withCart.options, authorizationParams: { response_mode } },
+            options: { ...CART_OPTIONS.options, authorizationParams: { response_mode } },
           }),
         );
         site.leadTo(new URL(url).port);
@@ -63,15 +66,15 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
         await page.goto(`${site.origin}/test/cart`);
         expect(await page.locator("body").textContent()).toBe('cart: "lamp"');
         expect(asked("/oauth2/token")).toHaveLength(1);
-        const kept = (await context.cookies(site.origin)).map(({ name, sameSite }) => [
+        const cookies = (await context.cookies(site.origin)).map(({ name, sameSite }) => [
           name.split(".")[0],
           sameSite,
         ]);
-        expect(kept).toContainEqual([expect.stringMatching(/^(portal-session|connect)$/), "Strict"]);
+        expect(cookies).toContainEqual([expect.stringMatching(/^(portal-session|connect)$/), "Strict"]);
       },
     );
 
-    test("is met by who comes from another site: the guard has the page loaded anew, and no login begins", async () => {
+    test("lets signed-in users come from another site: the guard reloads the page", async () => {
       const site = await startAnotherSite();
       const { url, asked, provider } = await startWorld(strict({ publicOrigin: site.origin }));
       site.leadTo(new URL(url).port);
@@ -81,8 +84,8 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
       await page.goto(`${site.origin}/account`);
       await page.getByRole("button", { name: "Amara Okafor" }).click();
       await page.waitForURL(`${site.origin}/account`);
-      const asks = asked("/oauth2/authorize").length;
-      // the portal's host is another site than the app's
+      const requestsBefore = asked("/oauth2/authorize").length;
+      // The provider's host is another site than the app's host.
       provider.answerNext("/elsewhere", (_req, res) =>
         res
           .writeHead(200, { "content-type": "text/html" })
@@ -92,13 +95,13 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
       await page.getByText("read").click();
       await page.waitForURL(`${site.origin}/account?from=mail`);
       await page.getByText("amara-okafor").waitFor();
-      expect(asked("/oauth2/authorize")).toHaveLength(asks);
+      expect(asked("/oauth2/authorize")).toHaveLength(requestsBefore);
     });
   });
 });
 
 describe.each(SESSIONS)("%s that is Strict", (_whose, strict) => {
-  test("has the callback come again, with the code in no page and no second session", async () => {
+  test("makes the browser repeat the callback, without the code in a page or a second session", async () => {
     const { url, browser, asked } = await startWorld(strict({}));
     const callback = await browser.loginUntilCallback(`${url}/account`);
     for (const old of [false, true]) {
@@ -118,7 +121,7 @@ describe.each(SESSIONS)("%s that is Strict", (_whose, strict) => {
     expect((await browser.navigate(`${url}/account`)).status).toBe(200);
   });
 
-  test("a browser that says nothing of sites comes once more, and not for ever", async () => {
+  test("a browser without Fetch Metadata repeats the callback only once", async () => {
     const { url, browser } = await startWorld(strict({}));
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const page = await browser.navigate(callback, { old: true });
@@ -126,7 +129,7 @@ describe.each(SESSIONS)("%s that is Strict", (_whose, strict) => {
     expect((await browser.navigate(again, { old: true })).status).toBe(303);
   });
 
-  test("a visitor from another site is sent to the portal the second time; a script gets its 401 at once", async () => {
+  test("a visitor from another site gets a reload and then the login, a script gets a 401", async () => {
     const { url } = await startWorld(strict({}));
     const visitor = new Browser();
     const first = await visitor.navigate(`${url}/account?q=1`, { site: "cross-site" });
@@ -135,14 +138,14 @@ describe.each(SESSIONS)("%s that is Strict", (_whose, strict) => {
     expect((await visitor.fetch(`${url}/account`, { site: "cross-site" })).status).toBe(401);
   });
 
-  test("an address that browsers read in another way leads nowhere else", async () => {
+  test("the reload of a path with // stays on this site", async () => {
     const { url } = await startWorld(strict({ after: (app) => app.use((_req, res) => void res.end()) }));
     const { headers } = await new Browser().navigate(`${url}/account?//evil.example`, { site: "cross-site" });
     expect(headers["refresh"]).toBe("0; url=/account?//evil.example");
   });
 });
 
-test("a Lax session needs none of this", async () => {
+test("the callback of a Lax session is not repeated", async () => {
   const { url, browser } = await startWorld();
   const callback = await browser.loginUntilCallback(`${url}/account`);
   expect((await browser.navigate(callback, { site: "cross-site" })).status).toBe(303);

@@ -19,40 +19,40 @@ import {
   setValue,
 } from "../slow-route.js";
 
-// What applications do to their session with the means of express-session.
+// Applications that end or change their session with the methods of express-session.
 
-type Way = [name: string, world: (store: ReturnType<typeof observedStore>) => WorldOptions];
+type Setup = [name: string, createOptions: (store: ReturnType<typeof observedStore>) => WorldOptions];
 
-const WAYS: Way[] = [
+const SETUPS: Setup[] = [
   ["our session", (store) => ({ options: { store } })],
   [
-    "the app's session in a store of ours",
+    "the app's session in our store",
     (store) => ({ before: mountExpressSession({ store: new PortalSessionStore(store) }) }),
   ],
   ["the app's session in its own store", (store) => ({ before: mountExpressSession(), options: { store } })],
 ];
 
-async function start(way: Way[1], more: (app: Express) => void) {
+async function start(createOptions: Setup[1], addRoutes: (app: Express) => void) {
   const { clock, later } = createClock();
   const store = observedStore(clock);
   const slow = createSlowRoute();
-  const given = way(store);
+  const worldOptions = createOptions(store);
   const world = await startWorld({
-    ...given,
-    options: { clock, ...given.options },
+    ...worldOptions,
+    options: { clock, ...worldOptions.options },
     after(app) {
       slow.addTo(app);
       addSessionRoute(app);
-      more(app);
+      addRoutes(app);
     },
   });
   await world.browser.visit(`${world.url}/account`);
   const cookie = await world.browser.jar.getCookieString(world.url);
-  const see = async () => {
+  const readSessionWithOldCookie = async () => {
     const { body } = await new Browser().fetch(`${world.url}/test/session`, { headers: { cookie } });
     return JSON.parse(body);
   };
-  return { world, store, see, slow, later };
+  return { world, store, readSessionWithOldCookie, slow, later };
 }
 
 const ENDS: [string, (app: Express) => void][] = [
@@ -64,99 +64,104 @@ const ENDS: [string, (app: Express) => void][] = [
       }),
   ],
   [
-    "regenerates it, as passport's logout does",
+    "regenerates it, as Passport's logout does",
     (app) =>
       app.get("/test/end", (req, res, next) => {
         req.session.regenerate((error) => (error ? next(error) : res.end()));
       }),
   ],
   [
-    "removes the login from it",
+    "deletes req.session.portal",
     changeRoute("/test/end", (req) => {
       delete (req.session as { portal?: unknown }).portal;
     }),
   ],
 ];
 
-describe.each(WAYS)("%s", (name, way) => {
-  describe.each(ENDS)("ends with its login if the application %s", (_how, end) => {
-    test("and the record is removed", async () => {
-      const { world, store } = await start(way, end);
+describe.each(SETUPS)("%s", (name, createOptions) => {
+  describe.each(ENDS)("if the application %s", (_action, end) => {
+    test("ends with its login, and the record is removed", async () => {
+      const { world, store } = await start(createOptions, end);
       await world.browser.fetch(`${world.url}/test/end`);
       await expect.poll(() => store.logins()).toEqual([]);
       expect((await world.me()).isAuthenticated).toBe(false);
     });
 
     test.each([
-      ["at its end", setValue("note", "late")],
+      ["when its response ends", setValue("note", "late")],
       [
-        "by itself",
+        "with save()",
         (req: Request) => {
           req.session.note = "late";
           return saveSession(req);
         },
       ],
-    ])("and a slow request that saves %s brings it back to nobody", async (_when, change) => {
-      const { world, store, see, slow } = await start(way, end);
-      const goOn = await slow.startRequest(world, change);
+    ])("stays ended if a slow request saves it %s", async (_when, change) => {
+      const { world, store, readSessionWithOldCookie, slow } = await start(createOptions, end);
+      const finish = await slow.startRequest(world, change);
       await world.browser.fetch(`${world.url}/test/end`);
       await expect.poll(() => store.logins()).toEqual([]);
-      await goOn();
-      const seen = await see();
-      expect([seen.portal, seen.note]).toEqual([undefined, undefined]);
+      await finish();
+      const session = await readSessionWithOldCookie();
+      expect([session.portal, session.note]).toEqual([undefined, undefined]);
       expect(await store.logins()).toEqual([]);
     });
   });
 
-  test("keeps a longer life that a request has set, also when its end was due to move", async () => {
-    if (name === "our session") return; // its cookie and its life are ours
+  test("keeps a longer lifetime that a request sets, also if the idle time is extended", async () => {
+    // The lifetime of our session is an option.
+    if (name === "our session") return;
     const { world, later } = await start(
       (store) => {
-        const given = way(store);
         const cookie = { maxAge: 600_000 };
-        const own = name.includes("a store of ours") ? { store: new PortalSessionStore(store) } : {};
-        return { ...given, before: mountExpressSession({ ...own, cookie }) };
+        const storeOption = name.includes("our store") ? { store: new PortalSessionStore(store) } : {};
+        return { ...createOptions(store), before: mountExpressSession({ ...storeOption, cookie }) };
       },
       (app) => {
         changeRoute("/test/remember-me", (req) => {
           req.session.cookie.maxAge = 6_000_000;
         })(app);
-        app.get("/test/life", (req, res) => void res.json(req.session.cookie.originalMaxAge));
+        app.get("/test/lifetime", (req, res) => {
+          res.json(req.session.cookie.originalMaxAge);
+        });
       },
     );
-    later(120); // the login's idle end is due to move
+    // Now the next request extends the idle time of the login.
+    later(120);
     await world.browser.fetch(`${world.url}/test/remember-me`);
-    expect(Number((await world.browser.fetch(`${world.url}/test/life`)).body)).toBeGreaterThan(5_900_000);
+    expect(Number((await world.browser.fetch(`${world.url}/test/lifetime`)).body)).toBeGreaterThan(5_900_000);
   });
 });
 
 describe.each(SESSIONS)(
-  "%s that the application destroys ends with its login in the request that",
-  (_name, whose) => {
-    const destroyed = ({ session }: Request) =>
-      new Promise<void>((done) => void session.destroy(() => done()));
+  "%s ends with its login if the application destroys it in the request that",
+  (_name, sessionKind) => {
+    const destroySession = ({ session }: Request) =>
+      new Promise<void>((resolve) => {
+        session.destroy(() => resolve());
+      });
 
     test("has given it a new id", async () => {
-      const world = await logIn({ session: whose });
+      const world = await logIn({ session: sessionKind });
       const phone = await world.another();
       await world.inRequest(async (req) => {
         await req.portal.regenerate();
-        await destroyed(req);
+        await destroySession(req);
       });
       await expect.poll(() => world.stored()).toHaveLength(1);
       expect(await world.inRequest((req) => req.portal.sessions(), phone)).toHaveLength(1);
     });
 
-    test("has begun the login", async () => {
+    test("has started the login", async () => {
       let isLoginDestroyed = false;
       const world = await logIn({
-        session: whose,
+        session: sessionKind,
         before: (app) =>
           app.use("/callback", (req, res, next) => {
             const { end } = res;
             res.end = function endWithoutSession(this: typeof res, ...args: unknown[]) {
               if (isLoginDestroyed) req.session.destroy(() => {});
-              return (end as (...given: unknown[]) => typeof res).apply(this, args);
+              return (end as (...args: unknown[]) => typeof res).apply(this, args);
             } as typeof res.end;
             next();
           }),
@@ -189,38 +194,52 @@ test("an application with `unset: 'destroy'` that removes its session ends the l
   expect((await world.me()).isAuthenticated).toBe(false);
 });
 
-test("a client that breaks off its request ends nothing", async () => {
+test("a request that its client aborts does not end the login", async () => {
   const store = createMemoryStore();
   const slow = createSlowRoute();
   const world = await startWorld({ options: { store }, after: slow.addTo });
   await world.browser.visit(`${world.url}/account`);
-  const broken = new AbortController();
+  const abort = new AbortController();
   const headers = { cookie: await world.browser.jar.getCookieString(world.url) };
-  const goOn = await slow.startRequest(world, () => {}, {
-    fetch: (url: string) => fetch(url, { headers, signal: broken.signal }),
+  const finish = await slow.startRequest(world, () => {}, {
+    fetch: (url: string) => fetch(url, { headers, signal: abort.signal }),
   } as never);
-  broken.abort();
-  await goOn().catch(() => {});
+  abort.abort();
+  await finish().catch(() => {});
   expect((await world.me()).isAuthenticated).toBe(true);
 });
 
-describe("a request that its client breaks off", () => {
+describe("a request that its client aborts", () => {
   const ends: [string, (req: Request) => Promise<void>][] = [
-    ["destroys", (req) => new Promise((done) => void req.session.destroy(() => done()))],
-    ["regenerates", (req) => new Promise((done) => void req.session.regenerate(() => done()))],
+    [
+      "destroys",
+      (req) =>
+        new Promise((resolve) => {
+          req.session.destroy(() => resolve());
+        }),
+    ],
+    [
+      "regenerates",
+      (req) =>
+        new Promise((resolve) => {
+          req.session.regenerate(() => resolve());
+        }),
+    ],
   ];
 
-  test.each(ends)("ends the login if it %s the session afterwards", async (_how, end) => {
+  test.each(ends)("ends the login if it %s the session afterwards", async (_action, end) => {
     const store = observedStore();
-    const [loaded, broken, goOn] = [createGate(), createGate(), createGate()];
+    const loaded = createGate();
+    const aborted = createGate();
+    const resume = createGate();
     const world = await startWorld({
       before: mountExpressSession(),
       options: { store },
       after: (app) =>
         app.get("/test/end", async (req, res) => {
-          res.once("close", broken.open);
+          res.once("close", aborted.open);
           loaded.open();
-          await goOn.opened;
+          await resume.opened;
           await end(req);
           res.end();
         }),
@@ -228,17 +247,17 @@ describe("a request that its client breaks off", () => {
     await world.browser.visit(`${world.url}/account`);
     const client = new AbortController();
     const headers = { cookie: await world.browser.jar.getCookieString(world.url) };
-    const asked = fetch(`${world.url}/test/end`, { headers, signal: client.signal }).catch(() => {});
+    const request = fetch(`${world.url}/test/end`, { headers, signal: client.signal }).catch(() => {});
     await loaded.opened;
     client.abort();
-    await Promise.all([asked, broken.opened]);
+    await Promise.all([request, aborted.opened]);
     expect(await store.logins()).toHaveLength(1);
-    goOn.open();
+    resume.open();
     await expect.poll(() => store.logins()).toEqual([]);
   });
 });
 
-test("an application that puts all data into the session that replaces the old one keeps them, without the login", async () => {
+test("data that an application copies to a new session stays, but the login ends", async () => {
   const world = await startWorld({
     before: mountExpressSession(),
     options: { store: createMemoryStore() },

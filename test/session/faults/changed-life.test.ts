@@ -8,42 +8,44 @@ import { startWorld, type World } from "../../support/world.js";
 import { keysOfLogins } from "../records.js";
 import { changeRoute, mountExpressSession } from "../slow-route.js";
 
-// A session can get another life after its login: "remember me", or the option sessionIdle after a restart.
+// The lifetime of a session can change after its login: by "remember me", or by another sessionIdle.
 
 const MINUTES = 60;
 
-const live = (seconds: number) =>
-  changeRoute(`/test/live-${seconds}`, ({ session }) => {
+const setLifetime = (seconds: number) =>
+  changeRoute(`/test/lifetime-${seconds}`, ({ session }) => {
     session.cookie.maxAge = seconds * 1000;
   });
 
-const logOutEverywhere = (app: Express) =>
-  app.get("/test/everywhere", async (req) => void (await req.portal.logout({ everywhere: true })));
+const addLogout = (app: Express) =>
+  app.get("/test/everywhere", async (req) => {
+    await req.portal.logout({ everywhere: true });
+  });
 
-const whereApps = [
-  ["in a store of ours", (store: ObservedStore) => ({ store: new PortalSessionStore(store) })],
+const APP_STORES = [
+  ["in our store", (store: ObservedStore) => ({ store: new PortalSessionStore(store) })],
   ["in its own store", () => ({})],
 ] as const;
 
-describe.each(whereApps)("the application's session %s", (_where, mountedWith) => {
+describe.each(APP_STORES)("the application's session %s", (_place, createStoreOption) => {
   async function start() {
     const { clock, later } = createClock();
     const store = observedStore(clock);
     const world = await startWorld({
-      before: mountExpressSession({ ...mountedWith(store), cookie: { maxAge: 20 * MINUTES * 1000 } }),
+      before: mountExpressSession({ ...createStoreOption(store), cookie: { maxAge: 20 * MINUTES * 1000 } }),
       options: { clock, store },
       after(app) {
-        for (const minutes of [1000, 5]) live(minutes * MINUTES)(app);
-        logOutEverywhere(app);
+        for (const minutes of [1000, 5]) setLifetime(minutes * MINUTES)(app);
+        addLogout(app);
       },
     });
     await world.browser.visit(`${world.url}/account`);
     return { ...world, store, later };
   }
 
-  test("that is kept for longer is ended by a logout everywhere", async () => {
+  test("that got a longer lifetime is ended by a logout on all devices", async () => {
     const world = await start();
-    await world.browser.fetch(`${world.url}/test/live-${1000 * MINUTES}`);
+    await world.browser.fetch(`${world.url}/test/lifetime-${1000 * MINUTES}`);
     await world.me();
     world.later(30 * MINUTES);
     const phone = new Browser();
@@ -54,9 +56,9 @@ describe.each(whereApps)("the application's session %s", (_where, mountedWith) =
     expect((await world.me()).isAuthenticated).toBe(false);
   });
 
-  test("that is kept for a shorter time costs its later requests nothing", async () => {
+  test("that got a shorter lifetime needs no additional writes in later requests", async () => {
     const world = await start();
-    await world.browser.fetch(`${world.url}/test/live-${5 * MINUTES}`);
+    await world.browser.fetch(`${world.url}/test/lifetime-${5 * MINUTES}`);
     await world.me();
     await expect.poll(async () => (await world.store.logins())[0]?.idle_ms).toBe(5 * MINUTES * 1000);
     await expect.poll(() => world.store.calls().length).toBe(0);
@@ -65,14 +67,14 @@ describe.each(whereApps)("the application's session %s", (_where, mountedWith) =
   });
 });
 
-describe("a session of ours after a restart with another sessionIdle", () => {
+describe("our session after a restart with another sessionIdle", () => {
   async function restart(
     { provider, url, browser }: World,
     store: ObservedStore,
     clock: () => number,
     minutes: number,
   ) {
-    const other = await startWorld({
+    const restarted = await startWorld({
       options: {
         clock,
         store,
@@ -82,7 +84,7 @@ describe("a session of ours after a restart with another sessionIdle", () => {
       },
     });
     const headers = { cookie: await browser.jar.getCookieString(url) };
-    return async () => (await new Browser().fetch(`${other.url}/account`, { headers })).status;
+    return async () => (await new Browser().fetch(`${restarted.url}/account`, { headers })).status;
   }
 
   test("stays in the list of the user's logins", async () => {
@@ -90,11 +92,11 @@ describe("a session of ours after a restart with another sessionIdle", () => {
     const store = observedStore(clock);
     const world = await startWorld({ options: { clock, store, sessionIdle: 20 * MINUTES } });
     await world.browser.visit(`${world.url}/account`);
-    const ask = await restart(world, store, clock, 60);
-    expect(await ask()).toBe(200);
+    const requestAccount = await restart(world, store, clock, 60);
+    expect(await requestAccount()).toBe(200);
     await expect.poll(async () => (await store.logins())[0]?.idle_ms).toBe(60 * MINUTES * 1000);
     later(30 * MINUTES);
-    expect(await ask()).toBe(200);
+    expect(await requestAccount()).toBe(200);
     await expect.poll(() => keysOfLogins(world, store)).toHaveLength(1);
   });
 });

@@ -5,7 +5,7 @@ import type { Browser } from "../../support/browser.js";
 import { describeWithRedis } from "../../support/servers/describe.js";
 import { keyOfSession } from "../records.js";
 
-// A Redis with an LRU policy evicts the keys first that are used least: the lists of a user's logins.
+// A Redis with an LRU policy evicts the least recently used keys first: the lists of users' logins.
 
 describeWithRedis("on a Redis with the policy allkeys-lru", (redis) => {
   async function start() {
@@ -20,21 +20,27 @@ describeWithRedis("on a Redis with the policy allkeys-lru", (redis) => {
     const phone = await world.another();
     const keysOf = (kind: string) => client.keys(`portal:${kind}:*`);
 
-    /** Fills the memory until Redis has evicted a key, which is made the coldest one. Other cold keys are next. */
+    /** Makes a key the least recently used one, and fills the memory until Redis has evicted it. */
     async function evict(key: string): Promise<void> {
       await client.set("other", "x".repeat(10_000));
-      for (let n = 0; n < 50; n += 1) await cool("other", `other:cold:${n}`, 60_000, 1800);
-      await cool(key, key, await client.pTTL(key), 3600);
+      for (let count = 0; count < 50; count += 1)
+        await copyAsUnused("other", `other:unused:${count}`, 60_000, 1800);
+      await copyAsUnused(key, key, await client.pTTL(key), 3600);
       const used = Number(/used_memory:(\d+)/.exec(await client.info("memory"))?.[1]);
       await client.configSet("maxmemory", String(used + 50_000));
-      for (let n = 0; (await client.exists(key)) === 1; n += 1)
-        await client.set(`other:${n}`, "x".repeat(10_000));
+      for (let count = 0; (await client.exists(key)) === 1; count += 1)
+        await client.set(`other:${count}`, "x".repeat(10_000));
       await client.configSet("maxmemory", "0");
       expect(await keysOf("s")).toHaveLength(2);
     }
 
-    /** Writes what is under one key under another, as if it had not been used for so long. */
-    async function cool(from: string, to: string, lifeMs: number, idleSeconds: number): Promise<void> {
+    /** Copies a value to a key that Redis regards as unused for this time. */
+    async function copyAsUnused(
+      from: string,
+      to: string,
+      lifeMs: number,
+      idleSeconds: number,
+    ): Promise<void> {
       const value = await client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }).dump(from);
       await client.restore(to, lifeMs, value as never, { REPLACE: true, IDLETIME: idleSeconds });
     }
@@ -42,48 +48,48 @@ describeWithRedis("on a Redis with the policy allkeys-lru", (redis) => {
     return { client, world, phone, keysOf, evict };
   }
 
-  function everywhere({ inRequest, later }: LoggedIn) {
-    later(1); // the clock of the test stands still
+  function logOutEverywhere({ inRequest, later }: LoggedIn) {
+    // The logout must be later than the logins, and the clock of the test stands still.
+    later(1);
     return inRequest((req) => req.portal.logout({ everywhere: true }));
   }
 
-  /** As if the session had not been used for a while: its idle end is due to move. */
-  async function useAfterAWhile(given: Awaited<ReturnType<typeof start>>, browser: Browser) {
-    const { client, world } = given;
+  /** Uses a session as if it was not used for a while, so that its idle time is extended. */
+  async function useAfterAWhile({ client, world }: Awaited<ReturnType<typeof start>>, browser: Browser) {
     await client.pExpire(`portal:${await keyOfSession(browser, world.url)}`, 3_600_000);
     return (await world.me(browser)).isAuthenticated;
   }
 
-  test("a logout everywhere also ends a device that the list has lost, when that is used", async () => {
-    const given = await start();
-    const { world, phone, keysOf, evict } = given;
+  test("a logout on all devices ends a session that the list has lost when it is next used", async () => {
+    const setup = await start();
+    const { world, phone, keysOf, evict } = setup;
     const [list = ""] = await keysOf("list:u");
     await evict(list);
-    await everywhere(world);
+    await logOutEverywhere(world);
     expect(await keysOf("s")).toHaveLength(1);
-    expect(await useAfterAWhile(given, phone)).toBe(false);
+    expect(await useAfterAWhile(setup, phone)).toBe(false);
     expect(await keysOf("s")).toEqual([]);
   });
 
-  test("a device that is used is listed again, and a logout everywhere ends it at once", async () => {
-    const given = await start();
-    const { world, phone, keysOf, evict } = given;
+  test("a session that is used is listed again, and a logout on all devices ends it at once", async () => {
+    const setup = await start();
+    const { world, phone, keysOf, evict } = setup;
     const [list = ""] = await keysOf("list:u");
     await evict(list);
-    expect(await useAfterAWhile(given, phone)).toBe(true);
+    expect(await useAfterAWhile(setup, phone)).toBe(true);
     await expect.poll(() => keysOf("list:u")).toEqual([list]);
-    await everywhere(world);
+    await logOutEverywhere(world);
     expect(await keysOf("s")).toEqual([]);
   });
 
-  test("a device stays signed in if Redis evicts the notice of the logout as well: the guide requires noeviction", async () => {
-    const given = await start();
-    const { client, world, phone, keysOf, evict } = given;
+  test("a session stays valid if Redis also evicts the notice: hence the rule noeviction", async () => {
+    const setup = await start();
+    const { client, world, phone, keysOf, evict } = setup;
     const [list = ""] = await keysOf("list:u");
     await evict(list);
-    await everywhere(world);
+    await logOutEverywhere(world);
     const [notice = ""] = await keysOf("n:u");
     await client.del(notice);
-    expect(await useAfterAWhile(given, phone)).toBe(true);
+    expect(await useAfterAWhile(setup, phone)).toBe(true);
   });
 });

@@ -12,39 +12,41 @@ import { describeWithPostgres, describeWithRedis } from "../../support/servers/d
 import { startWorld, type World } from "../../support/world.js";
 import { addSessionRoute, changeRoute, fetchSession, mountExpressSession, setValue } from "../slow-route.js";
 
-const ONE_PROCESS = /safe for one process only/;
+const ONE_PROCESS_WARNING = /safe for one process only/;
 
-/** An application with its own session in a store of its own, and a user who has signed in. */
+/** Starts an application with its own session in this store, and signs a user in. */
 async function start(
   store: Store,
-  given: Parameters<typeof startWorld>[0] = {},
-  options: object = {},
+  worldOptions: Parameters<typeof startWorld>[0] = {},
+  sessionOptions: object = {},
 ): Promise<World> {
   const world = await startWorld({
-    ...given,
-    before: mountExpressSession({ store, ...options }),
+    ...worldOptions,
+    before: mountExpressSession({ store, ...sessionOptions }),
     after(app) {
       addSessionRoute(app);
       changeRoute("/test/note", setValue("note", "a secret note"))(app);
-      given.after?.(app);
+      worldOptions.after?.(app);
     },
   });
   await world.browser.visit(`${world.url}/account`);
   return world;
 }
 
-const isIn = async ({ url }: World, cookie: string) =>
+const isSignedIn = async ({ url }: World, cookie: string) =>
   (await new Browser().fetch(`${url}/account`, { headers: { cookie } })).status === 200;
 
 describe.each(Object.entries(foreignStores))("with a session in %s", (name, open) => {
-  const log = name.toLowerCase().includes("memory") ? [] : [ONE_PROCESS];
+  const log = name.toLowerCase().includes("memory") ? [] : [ONE_PROCESS_WARNING];
 
   test.each([
     ["that store", undefined],
-    ["a store of ours", createMemoryStore],
-  ])("a user signs in, and out again, with the login in %s", async (_where, createStore) => {
+    ["our store", createMemoryStore],
+  ])("a user signs in and out, with the login in %s", async (_place, createStore) => {
     const { store, close } = await open();
-    onTestFinished(async () => void (await close()));
+    onTestFinished(async () => {
+      await close();
+    });
     const world = await start(store, {
       options: createStore ? { store: createStore() } : {},
       log: createStore ? [] : log,
@@ -55,57 +57,62 @@ describe.each(Object.entries(foreignStores))("with a session in %s", (name, open
     expect(await fetchSession(world)).toMatchObject({ note: "a secret note", portal: { version: 1 } });
     const cookie = await world.browser.jar.getCookieString(world.url);
     expect((await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" })).status).toBe(303);
-    expect(await isIn(world, cookie)).toBe(false);
+    expect(await isSignedIn(world, cookie)).toBe(false);
     await world.browser.visit(`${world.url}/account`);
     expect((await world.me()).isAuthenticated).toBe(true);
   });
 
-  test("tokens are refreshed once, however many requests need them", async () => {
+  test("concurrent requests that need new tokens cause one refresh", async () => {
     const { store, close } = await open();
-    onTestFinished(async () => void (await close()));
+    onTestFinished(async () => {
+      await close();
+    });
     const { clock, later } = createClock();
     const world = await start(store, {
       options: { clock },
       log,
       provider: { rotateRefreshTokens: true, accessTokenSeconds: 50 },
       after: (app) =>
-        app.get("/test/token", async (req, res) => void res.send(await req.portal.accessToken())),
+        app.get("/test/token", async (req, res) => {
+          res.send(await req.portal.accessToken());
+        }),
     });
-    later(51); // before the idle end is due to move, which no answer waits for
-    const answers = await Promise.all(
+    // This is too early for an extension of the idle time, because no response waits for that.
+    later(51);
+    const responses = await Promise.all(
       Array.from({ length: 10 }, () => world.browser.fetch(`${world.url}/test/token`)),
     );
-    expect(new Set(answers.map(({ status, body }) => `${status} ${body}`)).size).toBe(1);
+    expect(new Set(responses.map(({ status, body }) => `${status} ${body}`)).size).toBe(1);
     expect(world.asked("/oauth2/token")).toHaveLength(2);
   });
 });
 
 describeWithRedis("with connect-redis", (redis) => {
-  async function client() {
-    const one = await createClient({ url: redis().url }).connect();
-    onTestFinished(() => one.destroy());
-    return one;
+  async function connect() {
+    const client = await createClient({ url: redis().url }).connect();
+    onTestFinished(() => client.destroy());
+    return client;
   }
 
-  /** A session store as applications derive it: it encrypts what it writes, and keeps what it has read for a while. */
+  /** A store as some applications derive it: it encrypts the sessions (here: encodes) and caches them. */
   class EncryptingStore extends RedisStore {
     readonly cached = new Map<string, SessionData>();
     override async set(id: string, data: SessionData, done?: (error?: unknown) => void) {
-      const sealed = Buffer.from(JSON.stringify(data)).toString("base64");
+      const encoded = Buffer.from(JSON.stringify(data)).toString("base64");
       this.cached.set(id, JSON.parse(JSON.stringify(data)));
-      await super.set(id, { cookie: data.cookie, sealed } as never, done);
+      await super.set(id, { cookie: data.cookie, encoded } as never, done);
     }
     override async get(id: string, done?: (error: unknown, data?: SessionData | null) => void) {
-      const known = this.cached.get(id);
-      if (known) return done?.(null, JSON.parse(JSON.stringify(known)));
-      return super.get(id, (error: unknown, stored?: { sealed?: string } | null) => {
-        done?.(error, stored?.sealed ? JSON.parse(Buffer.from(stored.sealed, "base64").toString()) : null);
+      const cached = this.cached.get(id);
+      if (cached) return done?.(null, JSON.parse(JSON.stringify(cached)));
+      return super.get(id, (error: unknown, stored?: { encoded?: string } | null) => {
+        done?.(error, stored?.encoded ? JSON.parse(Buffer.from(stored.encoded, "base64").toString()) : null);
       });
     }
   }
 
-  test("a subclass that encrypts and caches is used as it is: nothing is written past it", async () => {
-    const redisClient = await client();
+  test("a subclass that encrypts and caches is used for every write of a session", async () => {
+    const redisClient = await connect();
     const prefix = "encrypted:";
     const world = await start(new EncryptingStore({ client: redisClient, prefix }), {
       options: { store: redisClient },
@@ -119,25 +126,26 @@ describeWithRedis("with connect-redis", (redis) => {
     expect(texts.join()).not.toContain("a secret note");
   });
 
-  test("a logout at another process counts at once, although a subclass still has the session in its cache", async () => {
-    const redisClient = await client();
+  test("a logout at another process also ends a session that a subclass has cached", async () => {
+    const redisClient = await connect();
     const prefix = "cached:";
-    const one = await start(new EncryptingStore({ client: redisClient, prefix }), {
+    const first = await start(new EncryptingStore({ client: redisClient, prefix }), {
       options: { store: redisClient },
     });
-    const cookie = await one.browser.jar.getCookieString(one.url);
-    const other = await startWorld({
+    const cookie = await first.browser.jar.getCookieString(first.url);
+    const second = await startWorld({
       before: mountExpressSession({ store: new EncryptingStore({ client: redisClient, prefix }) }),
-      options: { issuer: one.provider.issuer, redirectUri: `${one.url}/callback`, store: redisClient },
+      options: { issuer: first.provider.issuer, redirectUri: `${first.url}/callback`, store: redisClient },
     });
-    expect(await isIn(other, cookie)).toBe(true); // and it has the session in its cache now
-    await one.browser.navigate(`${one.url}/logout`, { site: "same-origin" });
-    expect(await isIn(other, cookie)).toBe(false);
+    // This request makes the second process cache the session.
+    expect(await isSignedIn(second, cookie)).toBe(true);
+    await first.browser.navigate(`${first.url}/logout`, { site: "same-origin" });
+    expect(await isSignedIn(second, cookie)).toBe(false);
   });
 
-  test("a fixed life (disableTouch) stays fixed, and a sliding one slides", async () => {
-    const redisClient = await client();
-    const lives: number[] = [];
+  test("disableTouch keeps the lifetime fixed, otherwise requests extend it", async () => {
+    const redisClient = await connect();
+    const lifetimes: number[] = [];
     for (const disableTouch of [true, false]) {
       const prefix = `touch-${disableTouch}:`;
       const { clock, later } = createClock();
@@ -147,19 +155,19 @@ describeWithRedis("with connect-redis", (redis) => {
       await redisClient.expire(key, 100);
       later(400);
       expect((await world.me()).isAuthenticated).toBe(true);
-      lives.push(await redisClient.ttl(key));
+      lifetimes.push(await redisClient.ttl(key));
     }
-    expect(lives).toEqual([expect.closeTo(100, -1), expect.closeTo(600, -1)]);
+    expect(lifetimes).toEqual([expect.closeTo(100, -1), expect.closeTo(600, -1)]);
   });
 
-  test("a serializer of the application keeps what JSON cannot", async () => {
+  test("a serializer of the application can store values that JSON cannot", async () => {
     const serializer = {
       stringify: (data: object) =>
         JSON.stringify(data, (_key, value) => (value instanceof Map ? { map: [...value] } : value)),
       parse: (text: string) =>
         JSON.parse(text, (_key, value) => (Array.isArray(value?.map) ? new Map(value.map) : value)),
     };
-    const redisClient = await client();
+    const redisClient = await connect();
     const store = new RedisStore({ client: redisClient, prefix: "maps:", serializer });
     const world = await start(store, {
       options: { store: redisClient },
@@ -181,12 +189,12 @@ describeWithRedis("with connect-redis", (redis) => {
 });
 
 describeWithPostgres("with connect-pg-simple", (postgres) => {
-  test("a fixed life (disableTouch) stays fixed, and a sliding one slides", async () => {
+  test("disableTouch keeps the lifetime fixed, otherwise requests extend it", async () => {
     const pool = new pg.Pool({ connectionString: postgres().url });
     onTestFinished(() => pool.end());
-    const expiry = async () =>
+    const readExpiry = async () =>
       (await pool.query("select extract(epoch from expire) as s from session")).rows[0]?.s ?? 0;
-    const moved: boolean[] = [];
+    const isExtended: boolean[] = [];
     for (const disableTouch of [true, false]) {
       const PgStore = connectPgSimple(session);
       const store = new PgStore({
@@ -198,12 +206,12 @@ describeWithPostgres("with connect-pg-simple", (postgres) => {
       const { clock, later } = createClock();
       const world = await start(store, { options: { clock, store: pool } }, { cookie: { maxAge: 600_000 } });
       await pool.query("update session set expire = expire - interval '100 seconds'");
-      const before = await expiry();
+      const before = await readExpiry();
       later(400);
       expect((await world.me()).isAuthenticated).toBe(true);
-      moved.push(Number(await expiry()) > Number(before) + 50);
+      isExtended.push(Number(await readExpiry()) > Number(before) + 50);
       await pool.query("delete from session");
     }
-    expect(moved).toEqual([false, true]);
+    expect(isExtended).toEqual([false, true]);
   });
 });

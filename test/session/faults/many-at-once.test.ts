@@ -10,35 +10,38 @@ import { startWorld } from "../../support/world.js";
 import { keysOfLogins, userListName } from "../records.js";
 
 const LOGINS = 200;
-/** Each login is prepared by itself, which takes seconds on a busy machine. */
+/** The logins are prepared one after another, which takes seconds on a busy machine. */
 const TIMEOUT_MS = 90_000;
 
-/** Signs a user in by 200 callbacks at the same moment. */
-async function logInAtOnce(store: StoreGiven): Promise<{ statuses: number[]; listed: number }> {
+/** Signs a user in with 200 callbacks at the same moment. */
+async function logInConcurrently(store: StoreGiven): Promise<{ statuses: number[]; listed: number }> {
   const world = await startWorld({
     options: { store },
-    after: (app) => app.get("/test/sessions", async (req, res) => void res.json(await req.portal.sessions())),
+    after: (app) =>
+      app.get("/test/sessions", async (req, res) => {
+        res.json(await req.portal.sessions());
+      }),
   });
   const browsers = Array.from({ length: LOGINS }, () => new Browser());
   const callbacks: URL[] = [];
   for (const browser of browsers) callbacks.push(await browser.loginUntilCallback(`${world.url}/account`));
-  const answers = await Promise.all(
-    browsers.map((browser, n) => browser.navigate(callbacks[n] ?? world.url)),
+  const responses = await Promise.all(
+    browsers.map((browser, index) => browser.navigate(callbacks[index] ?? world.url)),
   );
   const [first = world.browser] = browsers;
   const listed = JSON.parse((await first.fetch(`${world.url}/test/sessions`)).body);
   await world.auth.close();
-  return { statuses: [...new Set(answers.map(({ status }) => status))], listed: listed.length };
+  return { statuses: [...new Set(responses.map(({ status }) => status))], listed: listed.length };
 }
 
 describeWithRedis("on Redis", (redis) => {
   test("200 logins of one user at the same moment succeed, and all are listed", {
     timeout: TIMEOUT_MS,
   }, async () => {
-    expect(await logInAtOnceOn(redis().url)).toEqual({ statuses: [303], listed: LOGINS });
+    expect(await logInOnRedis(redis().url)).toEqual({ statuses: [303], listed: LOGINS });
   });
 
-  test("a logout token is accepted once by three processes that get it at the same moment", async () => {
+  test("only one of three processes accepts a logout token that they get at the same moment", async () => {
     const fleet = await startFleet(3, {
       provider: { document: "full" },
       options: { profile: "openid", store: redis().url, backchannelLogout: true },
@@ -47,20 +50,20 @@ describeWithRedis("on Redis", (redis) => {
     for (let round = 0; round < 10; round += 1) {
       const token = fleet.provider.logoutToken({ sub: "amara-okafor" });
       const form = { logout_token: token };
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         fleet.apps.map((app) =>
           new Browser().request(`${app.url}/backchannel-logout`, { method: "POST", form }),
         ),
       );
-      expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400]);
+      expect(responses.map(({ status }) => status).sort()).toEqual([200, 400, 400]);
     }
     expect((await fleet.me(fleet.apps[0])).isAuthenticated).toBe(false);
   });
 
-  async function logInAtOnceOn(url: string) {
+  async function logInOnRedis(url: string) {
     const client = await createClient({ url }).connect();
     onTestFinished(() => client.destroy());
-    return logInAtOnce(client);
+    return logInConcurrently(client);
   }
 });
 
@@ -68,15 +71,15 @@ describeWithPostgres("on PostgreSQL", (postgres) => {
   test("200 logins of one user at the same moment succeed, and all are listed", {
     timeout: TIMEOUT_MS,
   }, async () => {
-    expect(await logInAtOnce(postgres().url)).toEqual({ statuses: [303], listed: LOGINS });
+    expect(await logInConcurrently(postgres().url)).toEqual({ statuses: [303], listed: LOGINS });
   });
 });
 
 test.each(SESSIONS)(
-  "an application that changes the id often signs out no other device (%s)",
-  async (_name, whose) => {
+  "an application that often changes the session id signs out no other device (%s)",
+  async (_name, sessionKind) => {
     const world = await logIn({
-      session: whose,
+      session: sessionKind,
       after: (app) =>
         app.get("/test/new-id", async (req, res) => {
           await req.portal.regenerate();
@@ -84,7 +87,7 @@ test.each(SESSIONS)(
         }),
     });
     const phone = await world.another();
-    for (let n = 0; n < 100; n += 1) await world.browser.fetch(`${world.url}/test/new-id`);
+    for (let count = 0; count < 100; count += 1) await world.browser.fetch(`${world.url}/test/new-id`);
     expect([(await world.me()).isAuthenticated, (await world.me(phone)).isAuthenticated]).toEqual([
       true,
       true,
@@ -93,19 +96,19 @@ test.each(SESSIONS)(
   },
 );
 
-test("a user can have more than 2,000 sessions: the first one stays", async () => {
+test("the first session stays valid if the user has more than 2,000 sessions", async () => {
   const store = createMemoryStore();
   const world = await logIn({ options: { store } });
   const [key = ""] = await keysOfLogins(world, store);
   const { text = "" } = (await store.read(key)) ?? {};
-  for (let n = 0; n < 2500; n += 1) {
+  for (let index = 0; index < 2500; index += 1) {
     await store.createEntry(
-      `s:other-${n}`,
+      `s:other-${index}`,
       {},
-      text.replace(/"session_id":"[^"]+"/, `"session_id":"other-${n}"`),
+      text.replace(/"session_id":"[^"]+"/, `"session_id":"other-${index}"`),
       60_000,
     );
-    await store.index.add(userListName(world), `s:other-${n}`, 60_000);
+    await store.index.add(userListName(world), `s:other-${index}`, 60_000);
   }
   await world.another();
   expect((await world.me()).isAuthenticated).toBe(true);

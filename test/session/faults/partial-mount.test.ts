@@ -10,8 +10,8 @@ import { createGate } from "../../support/gate.js";
 import { serve } from "../../support/serve.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../../support/world.js";
 
-// express-session is mounted for all paths, and portalAuth() only below /shop. A second process has served only /cart: there
-// express-session saves old copies of sessions, and portalAuth() has never seen the store.
+// express-session is mounted for all paths, and portalAuth() only below /shop. A second process serves only
+// /cart. There, express-session saves old copies of sessions, and portalAuth() has not seen the store.
 
 const settings = { secret: "the app's own", resave: false, saveUninitialized: false };
 
@@ -25,28 +25,31 @@ async function start() {
     options: { clock, store },
     before: (app) => app.use(session({ ...settings, store: new AnotherStore(sessions) })),
     after(app) {
-      app.get("/shop/test/token", async (req, res) => void res.send(await req.portal.accessToken()));
+      app.get("/shop/test/token", async (req, res) => {
+        res.send(await req.portal.accessToken());
+      });
     },
   });
   const { browser, url } = world;
   await browser.visit(`${url}/shop/account`);
 
-  const [loaded, goOn] = [createGate(), createGate()];
-  const other = express();
-  other.use(session({ ...settings, store: new AnotherStore(sessions) }));
+  const loaded = createGate();
+  const resume = createGate();
+  const secondProcess = express();
+  secondProcess.use(session({ ...settings, store: new AnotherStore(sessions) }));
   const options = { issuer: world.provider.issuer, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
-  other.use(
+  secondProcess.use(
     "/shop",
     portalAuth({ ...options, redirectUri: `${url}/shop/callback`, secret: SESSION_SECRET, clock, store }),
   );
-  other.get("/cart", async (req, res) => {
+  secondProcess.get("/cart", async (req, res) => {
     loaded.open();
-    await goOn.opened;
+    await resume.opened;
     Object.assign(req.session, { cart: "book" });
     res.end();
   });
   const headers = { cookie: await browser.jar.getCookieString(`${url}/shop`) };
-  const slow = new Browser().fetch(`${await serve(other)}/cart`, { headers });
+  const slow = new Browser().fetch(`${await serve(secondProcess)}/cart`, { headers });
   await loaded.opened;
   return {
     ...world,
@@ -54,27 +57,29 @@ async function start() {
     headers,
     sessions,
     saveOldCopy() {
-      goOn.open();
+      resume.open();
       return slow;
     },
   };
 }
 
-test("a process that saves an old copy of a session brings back no login that has ended", async () => {
+test("a login that has ended stays ended if another process saves an old copy of its session", async () => {
   const { browser, url, headers, sessions, saveOldCopy } = await start();
   expect((await browser.navigate(`${url}/shop/logout`, { site: "same-origin" })).status).toBe(303);
   await saveOldCopy();
-  expect([...sessions.values()].join()).toContain("book"); // express-session has saved its copy
+  // express-session has saved its copy.
+  expect([...sessions.values()].join()).toContain("book");
   expect((await new Browser().fetch(`${url}/shop/account`, { headers })).status).toBe(401);
   expect([...sessions.values()].join()).not.toContain("book");
 });
 
-test("a process that saves an old copy of a session brings back no old tokens", async () => {
+test("new tokens stay if another process saves an old copy of their session", async () => {
   const { browser, url, later, saveOldCopy } = await start();
   later(301);
   const { body: token } = await browser.fetch(`${url}/shop/test/token`);
   await saveOldCopy();
   expect((await browser.fetch(`${url}/shop/test/token`)).body).toBe(token);
-  later(301); // the old refresh token would be refused
+  // The provider would reject the old refresh token.
+  later(301);
   expect((await browser.fetch(`${url}/shop/test/token`)).status).toBe(200);
 });

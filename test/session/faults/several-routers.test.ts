@@ -5,15 +5,16 @@ import { type ObservedStore, observedStore } from "../../support/stored-sessions
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type World } from "../../support/world.js";
 import { mountExpressSession } from "../slow-route.js";
 
-// Several routers without names share one session. A request passes all of them, and each one loads the login.
+// Several routers without names share one session. Each request passes all of them, and each router loads the
+// login.
 
 const SESSIONS = [
   ["our session", () => {}],
   ["the app's own session", mountExpressSession()],
 ] as const;
 
-describe.each(SESSIONS)("a login in %s that two routers load", (_whose, mountSession) => {
-  /** The same router twice, and another router before it. */
+describe.each(SESSIONS)("a login in %s that two routers load", (_name, mountSession) => {
+  /** Mounts the same router twice, and another router before it. */
   async function start(): Promise<World & { readonly store: ObservedStore }> {
     const store = observedStore();
     const routers = express.Router();
@@ -50,7 +51,7 @@ describe.each(SESSIONS)("a login in %s that two routers load", (_whose, mountSes
     return { ...world, store };
   }
 
-  test("costs a request no write", async () => {
+  test("needs no write in a request", async () => {
     const { store, me } = await start();
     await me();
     store.calls();
@@ -58,13 +59,13 @@ describe.each(SESSIONS)("a login in %s that two routers load", (_whose, mountSes
     expect(store.calls().filter((name) => !name.startsWith("read"))).toEqual([]);
   });
 
-  test.each(["/session", "/other/session"])("is not ended by a page that asks %s", async (path) => {
+  test.each(["/session", "/other/session"])("is not ended by requests to %s", async (path) => {
     const { browser, url, me } = await start();
-    for (let n = 0; n < 3; n += 1) expect((await browser.fetch(url + path)).status).toBe(200);
+    for (let count = 0; count < 3; count += 1) expect((await browser.fetch(url + path)).status).toBe(200);
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("gets a new id for its session, and stays", async () => {
+  test("stays valid if its session gets a new id", async () => {
     const { browser, url, me } = await start();
     await browser.fetch(`${url}/test/regenerate`);
     expect((await me()).isAuthenticated).toBe(true);

@@ -11,36 +11,39 @@ import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type World } from
 import { keysOfLogins, loginRecord } from "../records.js";
 import { addSessionRoute, fetchSession, mountExpressSession } from "../slow-route.js";
 
-// What an application, a writer to the store, or another process with other settings puts where a login is looked for.
+// Sessions and records that were written by the application, by an attacker with access to the store, or by a
+// process with other settings.
 
-/** A user who has signed in, in a session of the application's that any request body is merged into. */
-async function startCareless(given: Parameters<typeof startWorld>[0] = {}) {
+/** Starts an application that merges request bodies into its session, and signs a user in. */
+async function startCareless(worldOptions: Parameters<typeof startWorld>[0] = {}) {
   const store = createMemoryStore();
   const world = await startWorld({
-    ...given,
+    ...worldOptions,
     before: mountExpressSession(),
-    options: { store, ...given.options },
+    options: { store, ...worldOptions.options },
     after(app) {
       addSessionRoute(app);
       app.get("/test/merge", (req, res) => {
         Object.assign(req.session, JSON.parse(String(req.query["body"])));
         res.end();
       });
-      app.get("/test/reference", (req, res) => void res.json(Object(req.session).portal_login));
+      app.get("/test/reference", (req, res) => {
+        res.json(Object(req.session).portal_login);
+      });
     },
   });
   await world.browser.visit(`${world.url}/account`);
-  const merge = (who: Browser, body: object) =>
-    who.fetch(`${world.url}/test/merge?body=${encodeURIComponent(JSON.stringify(body))}`);
-  const referenceOf = async (who: Browser) =>
-    JSON.parse((await who.fetch(`${world.url}/test/reference`)).body || "null");
-  return { ...world, store, merge, referenceOf };
+  const merge = (browser: Browser, body: object) =>
+    browser.fetch(`${world.url}/test/merge?body=${encodeURIComponent(JSON.stringify(body))}`);
+  const readReference = async (browser: Browser) =>
+    JSON.parse((await browser.fetch(`${world.url}/test/reference`)).body || "null");
+  return { ...world, store, merge, readReference };
 }
 
-describe("a reference that a visitor plants in a session", () => {
-  test("to the login of somebody else signs nobody in, and ends nothing", async () => {
-    const { browser, url, merge, referenceOf, me } = await startCareless();
-    const reference = await referenceOf(browser);
+describe("a reference that an attacker writes to a session", () => {
+  test("to the login of another user does not sign in, and does not end that login", async () => {
+    const { browser, url, merge, readReference, me } = await startCareless();
+    const reference = await readReference(browser);
     expect(Object.keys(reference)).toEqual(["id", "of", "user", "in"]);
     const attacker = new Browser();
     await merge(attacker, { portal_login: reference, note: "mine" });
@@ -49,22 +52,22 @@ describe("a reference that a visitor plants in a session", () => {
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("over one's own login signs oneself out, and nobody else", async () => {
+  test("in place of the attacker's own login signs only the attacker out", async () => {
     const world = await startCareless();
-    const { browser, url, merge, referenceOf, me } = world;
+    const { browser, url, merge, readReference, me } = world;
     const attacker = new Browser();
     attacker.user = { sub: "jonas-weber" };
     await attacker.visit(`${url}/account`);
-    await merge(attacker, { portal_login: await referenceOf(browser) });
+    await merge(attacker, { portal_login: await readReference(browser) });
     expect([(await me(attacker)).isAuthenticated, (await me()).isAuthenticated]).toEqual([false, true]);
   });
 
   test.each<[string, unknown]>([
-    ["of another kind", 7],
-    ["without a name", { of: "x" }],
-    ["to no login", { id: "none", of: "none" }],
-    ["with a name like a key", { id: "../s:x", of: "none" }],
-  ])("%s is no obstacle to a login", async (_what, reference) => {
+    ["that is a number", 7],
+    ["without an id", { of: "x" }],
+    ["to a missing login", { id: "none", of: "none" }],
+    ["with an id like a key", { id: "../s:x", of: "none" }],
+  ])("%s does not prevent a login", async (_case, reference) => {
     const { url, merge, me } = await startCareless();
     const visitor = new Browser();
     await merge(visitor, { portal_login: reference });
@@ -74,16 +77,16 @@ describe("a reference that a visitor plants in a session", () => {
   });
 
   test.each(SESSIONS)(
-    "and a view that is put at req.session.portal sign nobody in (%s)",
-    async (_name, whose) => {
-      const world = await logIn({ session: whose });
+    "and a view at req.session.portal do not sign the attacker in (%s)",
+    async (_name, sessionKind) => {
+      const world = await logIn({ session: sessionKind });
       const visitor = new Browser();
-      const copied = await world.inRequest(async ({ session: { portal } }) => ({ ...portal }));
-      const isIn = world.inRequest(async (req) => {
-        Object.assign(req.session, { portal: copied, note: "x" });
+      const copiedView = await world.inRequest(async ({ session: { portal } }) => ({ ...portal }));
+      const isSignedIn = world.inRequest(async (req) => {
+        Object.assign(req.session, { portal: copiedView, note: "x" });
         return req.portal.isAuthenticated;
       }, visitor);
-      expect([await isIn, (await world.me(visitor)).isAuthenticated]).toEqual([false, false]);
+      expect([await isSignedIn, (await world.me(visitor)).isAuthenticated]).toEqual([false, false]);
       expect(await world.inRequest(async ({ session }) => [session.portal, session.note], visitor)).toEqual([
         undefined,
         "x",
@@ -92,9 +95,9 @@ describe("a reference that a visitor plants in a session", () => {
   );
 
   test.each(SESSIONS)(
-    "throws if it would replace the view of a signed-in user (%s)",
-    async (_name, whose) => {
-      const world = await logIn({ session: whose });
+    "cannot replace the view of a signed-in user, because that throws (%s)",
+    async (_name, sessionKind) => {
+      const world = await logIn({ session: sessionKind });
       const body = { portal: { claims: { sub: "admin" } } };
       const merging = world.inRequest(async ({ session }) => Object.assign(session, body));
       await expect(merging).rejects.toThrow(TypeError);
@@ -103,51 +106,58 @@ describe("a reference that a visitor plants in a session", () => {
   );
 });
 
-describe("a login that was encrypted by a key that this process does not have", () => {
-  test.each(SESSIONS)("does not count, and nothing is emptied or ended (%s)", async (_name, whose) => {
-    const store = createMemoryStore();
-    const sessionStore = new session.MemoryStore();
-    const mountSession = whose === "app" ? { before: mountExpressSession({ store: sessionStore }) } : {};
-    const one = await startWorld({ ...mountSession, options: { store, tokenEncryptionKey: "a".repeat(32) } });
-    await one.browser.visit(`${one.url}/account`);
-    const [key = ""] = await keysOfLogins(one, store);
-    const before = await store.read(key);
-    const other = await startWorld({
-      ...mountSession,
-      options: {
-        store,
-        issuer: one.provider.issuer,
-        redirectUri: `${one.url}/callback`,
-        tokenEncryptionKey: "b".repeat(32),
-      },
-      after(app) {
-        app.get("/test/note", (req, res) => {
-          Object.assign(req.session, { note: "kept" });
-          res.end();
-        });
-        addSessionRoute(app);
-      },
-      log: [/tokens_unreadable/],
-    });
-    const headers = { cookie: await one.browser.jar.getCookieString(one.url) };
-    const ask = (path: string) => new Browser().fetch(other.url + path, { headers });
-    expect((await ask("/account")).status).toBe(401);
-    await ask("/test/note");
-    expect(JSON.parse((await ask("/test/session")).body).note).toBe("kept");
-    expect((await store.read(key))?.text).toBe(before?.text);
-    expect((await one.me()).isAuthenticated).toBe(true);
-  });
+describe("a login that was encrypted with a key that this process does not have", () => {
+  test.each(SESSIONS)(
+    "is not valid here, but is not ended, and the session keeps its data (%s)",
+    async (_name, sessionKind) => {
+      const store = createMemoryStore();
+      const sessionStore = new session.MemoryStore();
+      const mountSession =
+        sessionKind === "app" ? { before: mountExpressSession({ store: sessionStore }) } : {};
+      const first = await startWorld({
+        ...mountSession,
+        options: { store, tokenEncryptionKey: "a".repeat(32) },
+      });
+      await first.browser.visit(`${first.url}/account`);
+      const [key = ""] = await keysOfLogins(first, store);
+      const before = await store.read(key);
+      const second = await startWorld({
+        ...mountSession,
+        options: {
+          store,
+          issuer: first.provider.issuer,
+          redirectUri: `${first.url}/callback`,
+          tokenEncryptionKey: "b".repeat(32),
+        },
+        after(app) {
+          app.get("/test/note", (req, res) => {
+            Object.assign(req.session, { note: "kept" });
+            res.end();
+          });
+          addSessionRoute(app);
+        },
+        log: [/tokens_unreadable/],
+      });
+      const headers = { cookie: await first.browser.jar.getCookieString(first.url) };
+      const fetchFromSecond = (path: string) => new Browser().fetch(second.url + path, { headers });
+      expect((await fetchFromSecond("/account")).status).toBe(401);
+      await fetchFromSecond("/test/note");
+      expect(JSON.parse((await fetchFromSecond("/test/session")).body).note).toBe("kept");
+      expect((await store.read(key))?.text).toBe(before?.text);
+      expect((await first.me()).isAuthenticated).toBe(true);
+    },
+  );
 });
 
-describe.each(SESSIONS)("a record that others have broken, %s", (_name, whose) => {
+describe.each(SESSIONS)("an invalid record in the store, %s", (_name, sessionKind) => {
   async function start() {
-    const world = await logIn({ session: whose, log: [/tokens_unreadable/] });
+    const world = await logIn({ session: sessionKind, log: [/tokens_unreadable/] });
     const [key = ""] = await keysOfLogins(world, world.store);
     await world.store.replace(key, 1, "broken");
     return world;
   }
 
-  test("is in nobody's way: the user signs in elsewhere, sees the other sessions and ends all of them", async () => {
+  test("does not prevent that the user lists and ends the other sessions", async () => {
     const world = await start();
     const phone = await world.another();
     const tablet = await world.another();
@@ -157,25 +167,25 @@ describe.each(SESSIONS)("a record that others have broken, %s", (_name, whose) =
     expect(await keysOfLogins(world, world.store)).toEqual([]);
   });
 
-  test("signs in again in its own browser, and the broken record is gone", async () => {
+  test("is removed when the user signs in again in this browser", async () => {
     const world = await start();
     expect((await world.me()).isAuthenticated).toBe(false);
     await world.browser.visit(`${world.url}/account`);
     expect((await world.me()).isAuthenticated).toBe(true);
-    expect(await world.store.keys(whose === "app" ? "l:" : "s:")).toHaveLength(1);
+    expect(await world.store.keys(sessionKind === "app" ? "l:" : "s:")).toHaveLength(1);
   });
 
-  test("ends at a logout in its own browser", async () => {
+  test("is removed by a logout in this browser", async () => {
     const world = await start();
     const { status } = await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
     expect(status).toBe(303);
-    expect(await world.store.keys(whose === "app" ? "l:" : "s:")).toEqual([]);
+    expect(await world.store.keys(sessionKind === "app" ? "l:" : "s:")).toEqual([]);
   });
 });
 
-test("a logout ends no broken record that another session refers to", async () => {
-  const { browser, url, store, merge, referenceOf } = await startCareless({ log: [/tokens_unreadable/] });
-  const reference = await referenceOf(browser);
+test("a logout does not remove an invalid record of another session", async () => {
+  const { browser, url, store, merge, readReference } = await startCareless({ log: [/tokens_unreadable/] });
+  const reference = await readReference(browser);
   await store.replace(`l:${reference.id}`, 1, "broken");
   const attacker = new Browser();
   await merge(attacker, { portal_login: reference });
@@ -183,20 +193,23 @@ test("a logout ends no broken record that another session refers to", async () =
   expect([status, (await store.read(`l:${reference.id}`))?.text]).toEqual([303, "broken"]);
 });
 
-test.each(SESSIONS)("a login cannot be given to another user if a key is set (%s)", async (_name, whose) => {
-  const options = { tokenEncryptionKey: "k".repeat(32) };
-  const world = await logIn({ session: whose, options, log: [/tokens_unreadable/] });
-  const [key = ""] = await keysOfLogins(world, world.store);
-  const stored = await world.store.read(key);
-  expect(stored?.text).not.toContain("amara");
-  const [, sessionId] = key.split(":");
-  const forged = loginRecord({ session_id: String(sessionId), claims: { sub: "jonas-weber" } });
-  await world.store.replace(key, stored?.version ?? 0, JSON.stringify(forged));
-  expect((await world.me()).isAuthenticated).toBe(false);
-});
+test.each(SESSIONS)(
+  "an unencrypted record is rejected if a key is set, so it cannot name another user (%s)",
+  async (_name, sessionKind) => {
+    const options = { tokenEncryptionKey: "k".repeat(32) };
+    const world = await logIn({ session: sessionKind, options, log: [/tokens_unreadable/] });
+    const [key = ""] = await keysOfLogins(world, world.store);
+    const stored = await world.store.read(key);
+    expect(stored?.text).not.toContain("amara");
+    const [, sessionId] = key.split(":");
+    const forged = loginRecord({ session_id: String(sessionId), claims: { sub: "jonas-weber" } });
+    await world.store.replace(key, stored?.version ?? 0, JSON.stringify(forged));
+    expect((await world.me()).isAuthenticated).toBe(false);
+  },
+);
 
 describe("an error of the store", () => {
-  test("empties no session of the application, and signs nobody out", async () => {
+  test("does not empty the application's session, and does not sign the user out", async () => {
     const inner = createMemoryStore();
     let isDown = false;
     const read = inner.read.bind(inner);
@@ -214,29 +227,30 @@ describe("an error of the store", () => {
 });
 
 describe("a process whose clock is behind or ahead", () => {
-  test.each([-3600, 3600])("by %i seconds leaves the lives of sessions as they are", async (seconds) => {
+  test.each([-3600, 3600])("by %i seconds does not change the lifetime of sessions", async (seconds) => {
     const { clock } = createClock();
-    const store = createMemoryStore(clock); // as a server, it counts by its own clock
-    const one = await startWorld({ options: { clock, store, sessionIdle: 86_400 } });
-    await one.browser.visit(`${one.url}/account`);
-    const other = await startWorld({
+    // The store has its own clock, as a server has.
+    const store = createMemoryStore(clock);
+    const first = await startWorld({ options: { clock, store, sessionIdle: 86_400 } });
+    await first.browser.visit(`${first.url}/account`);
+    const second = await startWorld({
       options: {
         clock: () => clock() + seconds * 1000,
         store,
         sessionIdle: 86_400,
-        issuer: one.provider.issuer,
-        redirectUri: `${one.url}/callback`,
+        issuer: first.provider.issuer,
+        redirectUri: `${first.url}/callback`,
       },
     });
-    const [key = ""] = await keysOfLogins(one, store);
+    const [key = ""] = await keysOfLogins(first, store);
     const before = (await store.read(key))?.lifeMs;
-    const headers = { cookie: await one.browser.jar.getCookieString(one.url) };
-    expect((await new Browser().fetch(`${other.url}/account`, { headers })).status).toBe(200);
+    const headers = { cookie: await first.browser.jar.getCookieString(first.url) };
+    expect((await new Browser().fetch(`${second.url}/account`, { headers })).status).toBe(200);
     expect((await store.read(key))?.lifeMs).toBe(before);
   });
 });
 
-test("two copies of this package on one store keep their logins, each its own", async () => {
+test("two copies of this package can share a store, and each has its own logins", async () => {
   vi.resetModules();
   const copy = await import("../../../lib/index.js");
   expect(copy.portalAuth).not.toBe(portalAuth);
@@ -253,7 +267,9 @@ test("two copies of this package on one store keep their logins, each its own", 
           secret: SESSION_SECRET,
         }),
       );
-      app.get("/other/me", (req, res) => void res.json(req.portal.isAuthenticated));
+      app.get("/other/me", (req, res) => {
+        res.json(req.portal.isAuthenticated);
+      });
     },
   });
   await world.browser.fetch(`${world.url}/other/me`);
