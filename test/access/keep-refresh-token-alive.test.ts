@@ -164,7 +164,7 @@ describe("a failed refresh in the background", () => {
 
   test("because the store fails is logged, and the request succeeds", async () => {
     const { load, later, store, countRefreshes, log } = await start({
-      log: [/session_store_failed \(503\).*the store is away/],
+      log: [/session_store_failed \(503\).*the store is unreachable/],
     });
     later(HALF - 30);
     await load(); // extends the idle timeout, so the next request writes only the claim of the refresh

@@ -162,7 +162,7 @@ describe("a store that fails", () => {
     );
     expect(codes()).toBe(0);
     const lines = log.filter((line) => line.includes("session_store_failed"));
-    expect(lines).toEqual([expect.stringContaining("[begin: Error: the store is away]")]);
+    expect(lines).toEqual([expect.stringContaining("[begin: Error: the store is unreachable]")]);
     expect(events.of("login.failed")).toMatchObject([{ code: "session_store_failed" }]);
     store.recover();
     expect((await click(other)).status).toBe(303);

@@ -92,17 +92,17 @@ export class AppProcess {
   /** Resolves to the URL, which is known before the process serves requests. */
   readonly listening: Promise<string>;
   readonly #program: Program;
-  readonly #words: EventEmitter;
+  readonly #messages: EventEmitter;
   #released: Promise<void> | undefined;
 
   constructor() {
     this.#program = Program.take();
-    const { pid, log, words, ended } = this.#program;
+    const { pid, log, messages, ended } = this.#program;
     this.pid = pid;
     this.log = log;
     this.exited = ended;
-    this.#words = words;
-    this.listening = this.#told("listening").then((url) => {
+    this.#messages = messages;
+    this.listening = this.#waitFor("listening").then((url) => {
       this.url = String(url);
       return this.url;
     });
@@ -110,16 +110,16 @@ export class AppProcess {
 
   /** Sends the settings. Resolves when the app serves requests. */
   async begin(settings: AppSettings): Promise<void> {
-    const ready = this.#told("ready");
-    this.#program.tell("settings", settings);
+    const ready = this.#waitFor("ready");
+    this.#program.send("settings", settings);
     await ready;
   }
 
   /** Advances the clock of the process, so that sessions and tokens are older. */
   async later(seconds: number): Promise<void> {
-    const turned = this.#told("turned");
-    this.#program.tell("later", seconds);
-    await turned;
+    const advanced = this.#waitFor("clock advanced");
+    this.#program.send("advance clock", seconds);
+    await advanced;
   }
 
   /**
@@ -131,17 +131,17 @@ export class AppProcess {
     const query = new URLSearchParams({ hold, key, value });
     if (token) query.set("token", "1");
     if (save) query.set("save", "1");
-    const loaded = this.#told(`loaded ${hold}`);
-    const answer = browser.fetch(`${this.url}/slow-change?${query}`);
-    const tooEarly = answer.then(({ status, body }) => {
-      throw new Error(`answered before it was held: ${status} ${body}`);
+    const loaded = this.#waitFor(`loaded ${hold}`);
+    const response = browser.fetch(`${this.url}/slow-change?${query}`);
+    const tooEarly = response.then(({ status, body }) => {
+      throw new Error(`the request was not held: ${status} ${body}`);
     });
     tooEarly.catch(() => {}); // From here on a response is expected, and release() rejects without one.
     await Promise.race([loaded, tooEarly]);
     return {
       release: () => {
-        this.#program.tell(`release ${hold}`);
-        return answer;
+        this.#program.send(`release ${hold}`);
+        return response;
       },
     };
   }
@@ -161,18 +161,18 @@ export class AppProcess {
    * Ends the app at the end of a test, so that the log is complete. The process can then serve another app.
    */
   release(): Promise<void> {
-    this.#released ??= this.#program.rest().then((rests) => (rests ? undefined : this.stop()));
+    this.#released ??= this.#program.cleanUp().then((isReusable) => (isReusable ? undefined : this.stop()));
     return this.#released;
   }
 
   /** Waits for a message of the process. Rejects if the process ends first. */
-  async #told(word: string): Promise<unknown> {
+  async #waitFor(name: string): Promise<unknown> {
     const done = new AbortController();
     const ended = this.exited.then(({ code, signal }) => {
       throw new Error(`the app has ended (${signal ?? code}):\n${this.log.join("\n")}`);
     });
     try {
-      const [content] = await Promise.race([once(this.#words, word, { signal: done.signal }), ended]);
+      const [content] = await Promise.race([once(this.#messages, name, { signal: done.signal }), ended]);
       return content;
     } finally {
       done.abort();

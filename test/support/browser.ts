@@ -53,17 +53,21 @@ export class Browser {
    * Loads a page as a user does: follows redirects, and picks an account on the login page of the provider.
    */
   async visit(url: string | URL, ask: RequestOptions = {}): Promise<Answer> {
-    let answer = await this.navigate(url, ask);
+    let response = await this.navigate(url, ask);
     for (let steps = 0; steps < MOST_REDIRECTS; steps += 1) {
-      const { location } = answer.headers;
-      const site = sameOrigin(answer.url, url) ? (ask.site ?? "none") : "cross-site";
+      const { location } = response.headers;
+      const site = sameOrigin(response.url, url) ? (ask.site ?? "none") : "cross-site";
       if (location)
-        answer = await this.navigate(new URL(location, answer.url), { ...headersOnly(ask), site });
-      else if (isLoginPage(answer))
-        answer = await this.navigate(answer.url, { method: "POST", form: this.user, site: "same-origin" });
-      else return answer;
+        response = await this.navigate(new URL(location, response.url), { ...headersOnly(ask), site });
+      else if (isLoginPage(response))
+        response = await this.navigate(response.url, {
+          method: "POST",
+          form: this.user,
+          site: "same-origin",
+        });
+      else return response;
     }
-    throw new Error(`too many redirects, the last to ${answer.url}`);
+    throw new Error(`too many redirects, the last to ${response.url}`);
   }
 
   /** Loads a page and stops at the first redirect. */
@@ -88,15 +92,18 @@ export class Browser {
 
   /** Signs in up to the URL of the callback, which it returns without visiting it. */
   async loginUntilCallback(url: string | URL, ask: RequestOptions = {}): Promise<URL> {
-    let answer = await this.navigate(url, ask);
+    let response = await this.navigate(url, ask);
     for (let steps = 0; steps < MOST_REDIRECTS; steps += 1) {
-      if (isLoginPage(answer)) answer = await this.navigate(answer.url, { method: "POST", form: this.user });
-      const { location } = answer.headers;
+      if (isLoginPage(response))
+        response = await this.navigate(response.url, { method: "POST", form: this.user });
+      const { location } = response.headers;
       if (!location)
-        throw new Error(`no redirect and no login page at ${answer.url}: ${answer.status} ${answer.body}`);
-      const next = new URL(location, answer.url);
+        throw new Error(
+          `no redirect and no login page at ${response.url}: ${response.status} ${response.body}`,
+        );
+      const next = new URL(location, response.url);
       if (next.searchParams.has("state") && !next.searchParams.has("client_id")) return next;
-      answer = await this.navigate(next);
+      response = await this.navigate(next);
     }
     throw new Error("too many redirects before the callback");
   }
@@ -134,17 +141,17 @@ export class Browser {
       sent["content-length"] = String(Buffer.byteLength(body));
     }
     Object.assign(sent, headers);
-    const answer = await new Promise<Answer>((resolve, reject) => {
+    const response = await new Promise<Answer>((resolve, reject) => {
       const secure = url.protocol === "https:";
       const request = (secure ? httpsRequest : httpRequest)(
         url,
         { method, headers: sent, ...(secure ? { ca: this.#ca, agent: false } : { agent: this.#agent }) },
-        (response) => {
+        (incoming) => {
           const chunks: Buffer[] = [];
-          response.on("data", (chunk) => chunks.push(chunk));
-          response.on("error", reject);
-          response.on("end", () => {
-            const { statusCode: status = 0, headers } = response;
+          incoming.on("data", (chunk) => chunks.push(chunk));
+          incoming.on("error", reject);
+          incoming.on("end", () => {
+            const { statusCode: status = 0, headers } = incoming;
             resolve({ url: url.href, status, headers, body: Buffer.concat(chunks).toString() });
           });
         },
@@ -152,10 +159,10 @@ export class Browser {
       request.on("error", reject);
       request.end(body);
     });
-    for (const line of answer.headers["set-cookie"] ?? [])
+    for (const line of response.headers["set-cookie"] ?? [])
       await this.jar.setCookie(line, url.href, { ignoreError: true });
-    this.answers.push(answer);
-    return answer;
+    this.answers.push(response);
+    return response;
   }
 }
 

@@ -3,7 +3,7 @@ import { onTestFinished, vi } from "vitest";
 // Each of these fakes lasts until the test ends, or until the test calls vi.useRealTimers().
 
 /**
- * Advances the date by so many milliseconds. From then on, the date changes only when it is advanced again.
+ * Advances the date by this many milliseconds. After that, the date changes only when it is advanced again.
  */
 export function advanceDate(milliseconds: number): void {
   const now = Date.now() + milliseconds;
@@ -20,7 +20,7 @@ export const fakeTimeouts = (): void => fake({ toFake: ["setTimeout", "clearTime
 /** Replaces the date, performance.now and all timers. */
 export const fakeTime = (): void => fake({});
 
-/** Replaces only what is listed. */
+/** Replaces only the timers and clocks that `options` list. */
 export function fake(options: Parameters<typeof vi.useFakeTimers>[0]): void {
   vi.useFakeTimers(options);
   onTestFinished(() => void vi.useRealTimers());

@@ -14,13 +14,13 @@ test("a browser signs in at an app in another process, whose log is complete aft
   await expect(me(app)).rejects.toThrow("ECONNREFUSED");
 });
 
-test("an app that cannot start says why", async () => {
+test("an app that cannot start reports the reason", async () => {
   await expect(startFleet(1, { options: { secret: "short" } })).rejects.toThrow(
     /has ended \(1\):(.|\n)*SESSION_SECRET/,
   );
 });
 
-test("a request is held after it has loaded its session, and goes on when the test says so", async () => {
+test("a request on hold has loaded its session, and continues when the test releases it", async () => {
   const { apps, browser, session } = await startFleet(1, { session: { kind: "memory" } });
   const [app] = apps;
   const heldRequest = await app.hold(browser, { key: "visits", value: "1" });
@@ -46,29 +46,29 @@ test("a request on hold and a new one reject when the process is killed", async 
 });
 
 describeWithRedis("an app on Redis", (redis) => {
-  knownToAll(() => redis().url, ["connect-redis", "another", "createStore"]);
+  describeSharedLogins(() => redis().url, ["connect-redis", "another", "createStore"]);
 });
 
 describeWithPostgres("an app on PostgreSQL", (postgres) => {
-  knownToAll(() => postgres().url, ["connect-pg-simple", "createStore"]);
+  describeSharedLogins(() => postgres().url, ["connect-pg-simple", "createStore"]);
 });
 
-function knownToAll(address: () => string, kinds: readonly AppSession["kind"][]): void {
-  const knownTo = async (given: FleetOptions) => {
-    const { apps, browser, me, startMore } = await startFleet(2, given);
+function describeSharedLogins(getUrl: () => string, kinds: readonly AppSession["kind"][]): void {
+  const expectSharedLogin = async (options: FleetOptions) => {
+    const { apps, browser, me, startMore } = await startFleet(2, options);
     const [, other] = apps;
     await browser.visit(`${other.url}/account`);
-    const [later] = await startMore(1);
-    for (const app of [...apps, later]) expect(await me(app)).toMatchObject({ isAuthenticated: true });
+    const [added] = await startMore(1);
+    for (const app of [...apps, added]) expect(await me(app)).toMatchObject({ isAuthenticated: true });
   };
 
-  test("knows a login of one of its processes in all of them, also in one that starts later", async () => {
-    await knownTo({ options: { store: address() } });
+  test("shares a login with all its processes, also with one that starts later", async () => {
+    await expectSharedLogin({ options: { store: getUrl() } });
   });
 
-  test.each(kinds)("also if it mounts express-session with %s", async (kind) => {
-    const url = address();
+  test.each(kinds)("shares a login if it mounts express-session with %s", async (kind) => {
+    const url = getUrl();
     const isOurs = kind === "createStore"; // its login is in the same entry as the session
-    await knownTo({ session: { kind, url }, ...(!isOurs && { options: { store: url } }) });
+    await expectSharedLogin({ session: { kind, url }, ...(!isOurs && { options: { store: url } }) });
   });
 }

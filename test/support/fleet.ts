@@ -53,9 +53,9 @@ export interface Fleet<Count extends number> {
 
 /**
  * Starts several processes of one app, a provider and a browser. They are closed when the test ends. All
- * processes have the same settings, so every login finishes at the first process. Cookies are shared by all
- * ports of a host, so all processes find the session if they share a store. Secrets are searched for as in
- * startWorld().
+ * processes have the same settings, so every login finishes at the first process. All ports of a host share
+ * their cookies, so all processes find the session if they share a store. As in startWorld(), responses and
+ * logs may contain no secrets.
  */
 export async function startFleet<Count extends number>(
   count: Count,
@@ -69,8 +69,8 @@ export async function startFleet<Count extends number>(
   const [url = ""] = await Promise.all(running.map((app) => app.listening));
   const client = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
   const redirectUri = `${url}/callback`;
-  const addresses = { redirectUris: [redirectUri], logoutRedirectUris: [`${url}/`] };
-  const provider = await startLocalProvider({ ...client, ...addresses, ...given.provider });
+  const urls = { redirectUris: [redirectUri], logoutRedirectUris: [`${url}/`] };
+  const provider = await startLocalProvider({ ...client, ...urls, ...given.provider });
   onTestFinished(() => provider.close());
 
   const { issuer } = provider;
@@ -89,9 +89,9 @@ export async function startFleet<Count extends number>(
     for (const app of running) expectNoTokens(app, browser, provider);
   });
 
-  const ask = async (app: AppProcess, path: string, who: Browser) => {
-    const { status, body } = await who.fetch(app.url + path);
-    if (status !== 200) throw new Error(`${path} of process ${app.pid} answered ${status}: ${body}`);
+  const fetchJson = async (app: AppProcess, path: string, userBrowser: Browser) => {
+    const { status, body } = await userBrowser.fetch(app.url + path);
+    if (status !== 200) throw new Error(`${path} of process ${app.pid} returned ${status}: ${body}`);
     return JSON.parse(body);
   };
   return {
@@ -100,9 +100,9 @@ export async function startFleet<Count extends number>(
     settings,
     provider,
     browser,
-    me: (app, who = browser) => ask(app, "/test/me", who),
-    token: async (app, who = browser) => (await ask(app, "/token", who)).access_token,
-    session: (app, who = browser) => ask(app, "/session", who),
+    me: (app, userBrowser = browser) => fetchJson(app, "/test/me", userBrowser),
+    token: async (app, userBrowser = browser) => (await fetchJson(app, "/token", userBrowser)).access_token,
+    session: (app, userBrowser = browser) => fetchJson(app, "/session", userBrowser),
     async startMore(more) {
       const added = await startApps(more, settings);
       running.push(...(added as AppProcess[]));
@@ -119,9 +119,11 @@ async function releaseAll(apps: AppProcess[]): Promise<void> {
 /** Expects that tokens appear only in the responses that show them to tests. */
 function expectNoTokens({ url, log }: AppProcess, { answers }: Browser, provider: LocalProvider): void {
   const isShown = (path: string) => ["/test/me", "/token"].includes(path);
-  const shown = answers.filter((answer) => isShown(new URL(answer.url).pathname) && answer.status === 200);
+  const shown = answers.filter(
+    (response) => isShown(new URL(response.url).pathname) && response.status === 200,
+  );
   const seenTokens = new Set(shown.flatMap(({ body }) => tokensIn(JSON.parse(body))));
-  const others = answers.filter((answer) => !shown.includes(answer));
+  const others = answers.filter((response) => !shown.includes(response));
   expectNothingSecret({ url, log, provider, seenTokens, browser: { answers: others } });
 }
 

@@ -24,9 +24,9 @@ export async function startForwarder(targetOf: () => string, prefix = ""): Promi
     const forwarded = request(
       target + path.slice(prefix.length),
       { method: req.method, headers },
-      (answer) => {
-        res.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(res);
+      (response) => {
+        res.writeHead(response.statusCode ?? 502, response.headers);
+        response.pipe(res);
       },
     );
     forwarded.on("error", () => res.destroy());

@@ -8,8 +8,8 @@ interface Row {
 }
 
 /**
- * The least that an application's adapter may do: a map instead of a database, which answers later. Each
- * call takes a turn of the event loop before it does anything, so that others come in between two calls.
+ * Creates an adapter that does only what an adapter must do. It uses a map in place of a database. Each call
+ * waits for a turn of the event loop first, so other calls can run between two calls.
  */
 export function createMinimalRecords(): RecordStore {
   const rows = new Map<string, Row>();

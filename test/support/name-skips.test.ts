@@ -16,8 +16,8 @@ const SKIPS = `${RUNS} test.skip("in a balloon (skipped: no balloon. To run it: 
 test.each([
   ["passes", "on a laptop", SKIPS, "", 0],
   ["fails", "in CI", SKIPS, "true", 1],
-  ["passes", "in CI when nothing is skipped", RUNS, "true", 0],
-])("a run that skips a test %s %s", async (_passes, _where, tests, CI, status) => {
+  ["passes", "in CI if no test is skipped", RUNS, "true", 0],
+])("a run with a skipped test %s %s", async (_outcome, _place, tests, CI, status) => {
   await mkdir(OUTPUT, { recursive: true });
   const root = await mkdtemp(join(OUTPUT, "skips-"));
   onTestFinished(() => rm(root, { recursive: true }));
@@ -28,8 +28,8 @@ test.each([
   );
 
   const args = [VITEST, "run", "--root", root];
-  const ran = spawnSync(process.execPath, args, { env: cleanEnvironment({ CI }), encoding: "utf8" });
-  expect(ran.stdout).toBe(tests === SKIPS ? " Skipped 1 tests: no balloon. To run it: buy one\n" : "");
-  expect(ran.stderr).toBe(status === 1 ? " Failed: CI is set, and in CI no test may be skipped\n" : "");
-  expect(ran.status).toBe(status);
+  const result = spawnSync(process.execPath, args, { env: cleanEnvironment({ CI }), encoding: "utf8" });
+  expect(result.stdout).toBe(tests === SKIPS ? " Skipped 1 tests: no balloon. To run it: buy one\n" : "");
+  expect(result.stderr).toBe(status === 1 ? " Failed: CI is set, and in CI no test may be skipped\n" : "");
+  expect(result.status).toBe(status);
 });

@@ -11,7 +11,13 @@ export interface Ended {
 }
 
 /** Maximum time that a process gets to finish its work before it is killed instead of reused. */
-const TO_REST_MS = 2000;
+const CLEAN_UP_TIMEOUT_MS = 2000;
+
+/**
+ * The line that an app writes to both outputs when it has finished its work. programs/serve.mjs writes it
+ * too.
+ */
+const CLEANED_UP = "[cleaned up]";
 
 /**
  * A process. Its start takes a second of CPU time, and the tests need two hundred. Therefore a process that
@@ -24,11 +30,11 @@ export class Program {
   readonly ended: Promise<Ended>;
   /** The log of the current app. */
   log: string[] = [];
-  words = new EventEmitter();
+  messages = new EventEmitter();
   /** Whether it runs and was not killed. */
-  isWhole = true;
+  isReusable = true;
   readonly #child: ChildProcess;
-  #outputsAtRest = 0;
+  #completeOutputs = 0;
 
   private constructor() {
     const program = fileURLToPath(new URL("programs/app.mjs", import.meta.url));
@@ -38,56 +44,58 @@ export class Program {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     this.pid = this.#child.pid as number;
-    this.#child.on("message", ({ word, content }: { word: string; content?: unknown }) =>
-      this.words.emit(word, content),
+    this.#child.on("message", ({ name, content }: { name: string; content?: unknown }) =>
+      this.messages.emit(name, content),
     );
     for (const input of [this.#child.stdout, this.#child.stderr])
       if (input) createInterface({ input }).on("line", (line) => this.#read(line));
     this.ended = once(this.#child, "close").then(([code, signal]) => {
-      this.isWhole = false;
+      this.isReusable = false;
       return { code, signal };
     });
   }
 
   static take(): Program {
     const spare = Program.#spare.pop();
-    if (!spare?.isWhole) return new Program();
+    if (!spare?.isReusable) return new Program();
     spare.log = [];
-    spare.words = new EventEmitter();
-    spare.tell("again");
+    spare.messages = new EventEmitter();
+    spare.send("again");
     return spare;
   }
 
-  tell(word: string, content?: unknown): void {
+  send(name: string, content?: unknown): void {
     // The callback ignores failures: `ended` reports that the process is gone.
-    if (this.#child.connected) this.#child.send({ word, content }, () => {});
+    if (this.#child.connected) this.#child.send({ name, content }, () => {});
   }
 
   kill(signal: NodeJS.Signals): void {
-    this.isWhole = false;
+    this.isReusable = false;
     this.#child.kill(signal);
   }
 
   /** Waits until the app has finished its work. Resolves to false if the process cannot serve another app. */
-  async rest(): Promise<boolean> {
-    if (!this.isWhole) return false;
-    const late = new AbortController();
-    const rested = once(this.words, "both outputs rest").then(() => true);
-    this.tell("rest");
-    const never = Promise.race([this.ended, setTimeout(TO_REST_MS, undefined, late)]).then(() => false);
-    const rests = await Promise.race([rested, never]);
-    late.abort();
-    never.catch(() => {});
-    if (rests) Program.#spare.push(this);
-    return rests;
+  async cleanUp(): Promise<boolean> {
+    if (!this.isReusable) return false;
+    const timeout = new AbortController();
+    const hasCleanedUp = once(this.messages, "cleaned up").then(() => true);
+    this.send("clean up");
+    const hasFailed = Promise.race([this.ended, setTimeout(CLEAN_UP_TIMEOUT_MS, undefined, timeout)]).then(
+      () => false,
+    );
+    const isReusable = await Promise.race([hasCleanedUp, hasFailed]);
+    timeout.abort();
+    hasFailed.catch(() => {});
+    if (isReusable) Program.#spare.push(this);
+    return isReusable;
   }
 
   #read(line: string): void {
-    if (line !== "[rests]") {
+    if (line !== CLEANED_UP) {
       this.log.push(line);
       return;
     }
-    this.#outputsAtRest += 1;
-    if (this.#outputsAtRest % 2 === 0) this.words.emit("both outputs rest");
+    this.#completeOutputs += 1;
+    if (this.#completeOutputs % 2 === 0) this.messages.emit("cleaned up");
   }
 }

@@ -9,8 +9,8 @@ const connectionsOf = new WeakMap<Server, Set<Socket>>();
 
 /**
  * Starts a server on a free port and returns its URL. The server is closed when the test ends, or after the
- * last test if no test runs yet. It may be an Express app, another handler of requests, or any server of
- * Node.
+ * last test if no test runs yet. The target is an Express app,
+ * another request handler, or any server of Node.
  */
 export async function serve(target: RequestListener | Server, host?: string): Promise<string> {
   const server = typeof target === "function" ? createServer(target) : target;
@@ -35,7 +35,7 @@ export async function listen(server: Server, host = "127.0.0.1"): Promise<string
   return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${portOf(server)}`;
 }
 
-/** Closes a server with all its connections. A server that is already closed stays so. */
+/** Closes a server and all its connections. If the server is closed already, nothing happens. */
 export async function close(server: Server): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
   for (const socket of connectionsOf.get(server) ?? []) socket.destroy();

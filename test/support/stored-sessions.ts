@@ -2,22 +2,22 @@ import type { LoginRecord } from "../../lib/session/login-record.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import type { EntryStore } from "../../lib/store/record-store.js";
 
-/** A store in memory that shows what was written to it. */
+/** A store in memory whose content and calls tests can read. */
 export interface ObservedStore extends EntryStore {
-  /** The login records that are stored now, in a store of ours or beside an application's session. */
+  /** Returns the login records that are stored now, also those beside an application's session. */
   logins(): Promise<LoginRecord[]>;
   /** Returns the keys that start with this text and have a value. */
   keys(prefix: string): Promise<string[]>;
   /**
-   * The names of the methods that were called since the last call of this function. Those of lists begin with
-   * `index.`.
+   * Returns the names of the methods that were called since the last call of this function. Names of methods
+   * for lists begin with `index.`.
    */
   calls(): string[];
-  /** Changes a stored login, as another process would. */
+  /** Changes a stored login like another process. */
   changeLogin(loginId: string | undefined, change: (record: LoginRecord) => LoginRecord): Promise<void>;
-  /** From now on these methods reject. Without names: all of them. */
+  /** Lets these methods reject from now on. Without names, all methods reject. */
   fail(...methods: string[]): void;
-  /** From now on all methods work again. */
+  /** Lets all methods work again. */
   recover(): void;
 }
 
@@ -34,12 +34,12 @@ export function observedStore(clock?: () => number): ObservedStore {
       get(store, name) {
         const value = Reflect.get(store, name);
         if (typeof value !== "function") return value;
-        return async (...given: unknown[]) => {
-          const called = `${prefix}${String(name)}`;
-          calls.push(called);
-          if (isFailing(called)) throw new Error("the store is away");
-          onCall(given[0]);
-          return value.apply(store, given);
+        return async (...args: unknown[]) => {
+          const method = `${prefix}${String(name)}`;
+          calls.push(method);
+          if (isFailing(method)) throw new Error("the store is unreachable");
+          onCall(args[0]);
+          return value.apply(store, args);
         };
       },
     });
@@ -53,9 +53,9 @@ export function observedStore(clock?: () => number): ObservedStore {
       return stored.map(({ key }) => key);
     },
     calls() {
-      const made = calls;
+      const recordedCalls = calls;
       calls = [];
-      return made;
+      return recordedCalls;
     },
     async changeLogin(loginId, change) {
       for (const { key, record } of await readAll(isLoginOrSession)) {
@@ -82,9 +82,9 @@ export function observedStore(clock?: () => number): ObservedStore {
     has: (store, name) => Reflect.has(store, name),
   }) as ObservedStore;
 
-  async function readAll(isMeant: (key: string) => boolean) {
+  async function readAll(isSelected: (key: string) => boolean) {
     const stored = await Promise.all(
-      [...used].filter(isMeant).map(async (key) => ({ key, entry: await inner.readEntry(key) })),
+      [...used].filter(isSelected).map(async (key) => ({ key, entry: await inner.readEntry(key) })),
     );
     return stored.flatMap(({ key, entry }) => (entry ? [{ key, record: entry.record }] : []));
   }

@@ -3,7 +3,7 @@ import { createServer } from "node:https";
 import { generate } from "selfsigned";
 import { close, listen } from "./serve.js";
 
-let made: ReturnType<typeof generate> | undefined;
+let certificate: ReturnType<typeof generate> | undefined;
 
 /** The headers that a proxy that terminates TLS sends to the app. */
 export const FORWARDED: Readonly<Record<string, string>> = {
@@ -17,22 +17,22 @@ export const FORWARDED: Readonly<Record<string, string>> = {
  * for each request.
  */
 export async function startTlsFront(
-  target: () => string,
-  forwarded: () => Readonly<Record<string, string>> = () => FORWARDED,
+  getTarget: () => string,
+  getHeaders: () => Readonly<Record<string, string>> = () => FORWARDED,
 ): Promise<{ url: string; ca: string; close(): Promise<void> }> {
-  made ??= generate([{ name: "commonName", value: "localhost" }], {
+  certificate ??= generate([{ name: "commonName", value: "localhost" }], {
     keySize: 2048,
     extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }],
   });
-  const { private: key, cert } = await made;
+  const { private: key, cert } = await certificate;
   const server = createServer({ key, cert }, (req, res) => {
-    const headers = { ...req.headers, ...forwarded() };
-    const onwards = request(target() + req.url, { method: req.method ?? "GET", headers }, (answer) => {
-      res.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(res);
+    const headers = { ...req.headers, ...getHeaders() };
+    const forwarded = request(getTarget() + req.url, { method: req.method ?? "GET", headers }, (response) => {
+      res.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(res);
     });
-    onwards.on("error", () => res.destroy());
-    req.pipe(onwards);
+    forwarded.on("error", () => res.destroy());
+    req.pipe(forwarded);
   });
   const url = await listen(server);
   return { url: url.replace("127.0.0.1", "localhost"), ca: cert, close: () => close(server) };

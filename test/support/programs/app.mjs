@@ -1,6 +1,6 @@
 import express from "express";
 import { portalAuth, requireAuth } from "../../../dist/index.js";
-import { hear, serve, tell, told } from "./serve.mjs";
+import { onMessage, sendMessage, serve, waitForMessage } from "./serve.mjs";
 import { closeAll, sessionMiddleware } from "./session.mjs";
 
 // One process of an app, with the built package. ../app-process.ts starts it and describes its messages.
@@ -8,7 +8,7 @@ import { closeAll, sessionMiddleware } from "./session.mjs";
 await serve(async ({ options, session }) => {
   const app = express();
   if (session) app.use(await sessionMiddleware(session));
-  const clock = turnable();
+  const clock = createClock();
   const auth = portalAuth({ ...options, clock });
   app.use(auth);
 
@@ -25,16 +25,16 @@ await serve(async ({ options, session }) => {
   app.get("/sessions", async (req, res) => void res.json(await req.portal.sessions()));
   app.post("/leave-everywhere", (req) => req.portal.logout({ everywhere: true }));
   app.get("/slow-change", slowChange);
-  app.use(answerError);
+  app.use(sendError);
   return { app, close: () => Promise.all([auth.close(), closeAll()]) };
 });
 
 /** A clock that the test advances. */
-function turnable() {
+function createClock() {
   let ahead = 0;
-  hear("later", (seconds) => {
+  onMessage("advance clock", (seconds) => {
     ahead += seconds * 1000;
-    tell("turned");
+    sendMessage("clock advanced");
   });
   return () => Date.now() + ahead;
 }
@@ -44,8 +44,8 @@ function turnable() {
  */
 async function slowChange(req, res) {
   const { hold, key, value, token, save } = req.query;
-  const released = told(`release ${hold}`);
-  tell(`loaded ${hold}`);
+  const released = waitForMessage(`release ${hold}`);
+  sendMessage(`loaded ${hold}`);
   await released;
   if (token) await req.portal.accessToken();
   req.session[key] = value;
@@ -58,7 +58,7 @@ function saved(session) {
 }
 
 /** Handles errors like an app: ours have status and code, all others are unexpected. */
-function answerError(error, _req, res, _next) {
+function sendError(error, _req, res, _next) {
   const { status = 500, code, message } = error;
   res.status(status).json({ status, code, ...(error.name !== "PortalAuthError" && { message }) });
 }

@@ -2,14 +2,18 @@ import { EventEmitter, once } from "node:events";
 import { createServer } from "node:http";
 import { promisify } from "node:util";
 
-const words = new EventEmitter();
-process.on("message", ({ word, content }) => words.emit(word, content));
+const messages = new EventEmitter();
+process.on("message", ({ name, content }) => messages.emit(name, content));
 process.on("disconnect", () => process.exit()); // ends with the process of the test
 
-/** Sends a message to the process that started this one, or waits for one. */
-export const tell = (word, content) => process.send({ word, content });
-export const hear = (word, listener) => words.on(word, listener);
-export const told = async (word) => (await once(words, word))[0];
+/** Sends a message to the process of the test. */
+export const sendMessage = (name, content) => process.send({ name, content });
+
+/** Calls the listener for each message with this name. */
+export const onMessage = (name, listener) => messages.on(name, listener);
+
+/** Waits for a message with this name, and returns its content. */
+export const waitForMessage = async (name) => (await once(messages, name))[0];
 
 /**
  * Listens, reports the URL, and serves an app as soon as it gets the settings, which contain the URL. After
@@ -20,23 +24,23 @@ export const told = async (word) => (await once(words, word))[0];
 export async function serve(createApp) {
   for (;;) {
     await serveOne(createApp);
-    await told("again");
+    await waitForMessage("again");
   }
 }
 
 async function serveOne(createApp) {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
-  tell("listening", `http://127.0.0.1:${server.address().port}`);
-  const { app, close } = await createApp(await told("settings"));
+  sendMessage("listening", `http://127.0.0.1:${server.address().port}`);
+  const { app, close } = await createApp(await waitForMessage("settings"));
   server.on("request", app);
-  tell("ready");
+  sendMessage("ready");
 
-  await told("rest");
+  await waitForMessage("clean up");
   const closed = promisify(server.close).call(server); // resolves after the last request
   server.closeIdleConnections();
   await closed;
   await close();
-  words.removeAllListeners();
-  for (const output of [process.stdout, process.stderr]) output.write("[rests]\n");
+  messages.removeAllListeners();
+  for (const output of [process.stdout, process.stderr]) output.write("[cleaned up]\n");
 }

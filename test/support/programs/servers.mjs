@@ -1,7 +1,7 @@
 import { startPostgres } from "../servers/postgres.mjs";
 import { startRedis } from "../servers/redis.mjs";
 
-// Starts both and stops neither: for what is left when a process ends that has servers.
+// Starts both servers and does not stop them. A test checks that they end with this process.
 
 const [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
 process.on("message", () => process.exit(1));

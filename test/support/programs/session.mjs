@@ -59,23 +59,23 @@ const FAR_MS = 20;
 /** A slow store without atomic changes: other requests can write between its read and its write. */
 async function anotherStore(url) {
   const client = await redisClient(url);
-  const answer = (work, done = () => {}) =>
+  const callBack = (work, done = () => {}) =>
     void work.then(
       (value) => done(null, value),
       (error) => done(error),
     );
   class DocumentStore extends expressSession.Store {
     get(id, done) {
-      answer(
+      callBack(
         client.get(`document:${id}`).then((text) => setTimeout(FAR_MS, text && JSON.parse(text))),
         done,
       );
     }
     set(id, data, done) {
-      answer(client.set(`document:${id}`, JSON.stringify(data)), done);
+      callBack(client.set(`document:${id}`, JSON.stringify(data)), done);
     }
     destroy(id, done) {
-      answer(client.del(`document:${id}`), done);
+      callBack(client.del(`document:${id}`), done);
     }
     touch(_id, _data, done) {
       done?.();
@@ -86,10 +86,10 @@ async function anotherStore(url) {
 
 async function connectPgSimple(conString) {
   const { default: connect } = await import("connect-pg-simple");
-  const errorLog = (...words) =>
-    console.error("the app's PostgreSQL:", ...words.map((word) => word?.message ?? word));
+  const errorLog = (...values) =>
+    console.error("the app's PostgreSQL:", ...values.map((value) => value?.message ?? value));
   const store = new (connect(expressSession))({ conString, createTableIfMissing: true, errorLog });
-  // its first query creates the table, and two processes must not do that at the same time
+  // The first query creates the table. Two processes must not do that at the same time.
   await new Promise((resolve, reject) =>
     store.get("nobody's", (error) => (error ? reject(error) : resolve())),
   );

@@ -53,7 +53,8 @@ function describeWithServer<Server extends { stop(): Promise<void> }>(
     });
     afterAll(() => server?.stop());
     tests(() => {
-      if (!server) throw new Error("the server is there when the tests run, not yet when they are described");
+      if (!server)
+        throw new Error("the server is available only while tests run, not while they are described");
       return server;
     });
   });

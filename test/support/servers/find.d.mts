@@ -1,4 +1,4 @@
-/** The path of redis-server, if this machine has it. */
+/** Returns the path of redis-server; undefined if it is not installed. */
 export function findRedis(): string | undefined;
-/** The folder of initdb, pg_ctl and postgres, if this machine has them. */
+/** Returns the folder of initdb, pg_ctl and postgres; undefined if they are not installed. */
 export function findPostgres(): string | undefined;

@@ -1,21 +1,24 @@
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 
-const DEBIAN = "/usr/lib/postgresql"; // a folder for each version, none of them in PATH
+const DEBIAN = "/usr/lib/postgresql"; // It has a folder for each version. None of them is in PATH.
 
-/** The path of redis-server, if this machine has it. */
+/** Returns the path of redis-server; undefined if it is not installed. */
 export const findRedis = () => process.env["REDIS_SERVER_PATH"] || find("redis-server", path());
 
-/** The folder of initdb, pg_ctl and postgres, if this machine has them. */
+/** Returns the folder of initdb, pg_ctl and postgres; undefined if they are not installed. */
 export function findPostgres() {
   const initdb = find("initdb", [...path(), ...debianVersions()]);
   return process.env["POSTGRES_BIN"] || (initdb && dirname(realpathSync(initdb)));
 }
 
-/** The path of mariadbd, if this machine has it. */
+/** Returns the path of mariadbd; undefined if it is not installed. */
 export const findMariadb = () => process.env["MARIADBD_PATH"] || find("mariadbd", [...path(), "/usr/sbin"]);
 
-/** The path of pgbouncer, if this machine has it. Debian has it where only root's PATH leads. */
+/**
+ * Returns the path of pgbouncer; undefined if it is not installed. On Debian, only root's PATH contains its
+ * folder.
+ */
 export const findPgbouncer = () =>
   process.env["PGBOUNCER_PATH"] || find("pgbouncer", [...path(), "/usr/sbin"]);
 

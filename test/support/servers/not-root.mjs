@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 export function notRoot(name) {
   if (process.getuid?.() !== 0) return undefined;
   const users = readFileSync("/etc/passwd", "utf8");
-  const find = (one) => new RegExp(`^${one}:[^:]*:(\\d+):(\\d+):`, "m").exec(users);
+  const find = (userName) => new RegExp(`^${userName}:[^:]*:(\\d+):(\\d+):`, "m").exec(users);
   const [, uid, gid] = find(name) ?? find("nobody") ?? [];
   return { uid: Number(uid), gid: Number(gid) };
 }

@@ -1,5 +1,5 @@
 import { type RedisServer, startRedis } from "./redis.mjs";
-import { redisCommand, untilRedisSays, untilReplicaFollows } from "./redis-command.js";
+import { redisCommand, untilRedisReports, untilReplicaFollows } from "./redis-command.js";
 
 /** A Redis Cluster of three masters with a replica each. */
 export interface RedisCluster {
@@ -40,7 +40,7 @@ async function meet(nodes: readonly RedisServer[], masters: readonly RedisServer
   const [first, ...others] = nodes;
   for (const { port } of others) await redisCommand(first?.port ?? 0, "CLUSTER", "MEET", HOST, `${port}`);
   const texts = ["cluster_state:ok", `cluster_known_nodes:${nodes.length}`];
-  for (const { port } of nodes) await untilRedisSays(port, ["CLUSTER", "INFO"], texts);
+  for (const { port } of nodes) await untilRedisReports(port, ["CLUSTER", "INFO"], texts);
 }
 
 async function follow({ masters, replicas }: RedisCluster): Promise<void> {
@@ -51,7 +51,7 @@ async function follow({ masters, replicas }: RedisCluster): Promise<void> {
   await Promise.all(replicas.map(({ port }) => untilReplicaFollows(port)));
   // Clients learn of the replicas from any node.
   const slaves = replicas.map(({ port }) => `${HOST},${port}`);
-  for (const { port } of masters) await untilRedisSays(port, ["CLUSTER", "SLOTS"], slaves);
+  for (const { port } of masters) await untilRedisReports(port, ["CLUSTER", "SLOTS"], slaves);
 }
 
 function slotsOf(master: number): string[] {

@@ -15,20 +15,20 @@ export async function redisCommand(port: number, ...command: string[]): Promise<
   }
 }
 
-/** Sends a command to a server again and again until its answer has all of these texts. */
-export async function untilRedisSays(
+/** Sends a command to a server again and again until its response contains all of these texts. */
+export async function untilRedisReports(
   port: number,
   command: readonly string[],
   texts: readonly string[],
 ): Promise<void> {
   await vi.waitFor(async () => {
-    const answer = String(await redisCommand(port, ...command));
-    const missing = texts.filter((text) => !answer.includes(text));
+    const response = String(await redisCommand(port, ...command));
+    const missing = texts.filter((text) => !response.includes(text));
     if (missing.length > 0)
-      throw new Error(`${command.join(" ")} does not say ${missing.join(", ")}: ${answer}`);
+      throw new Error(`${command.join(" ")} does not report ${missing.join(", ")}: ${response}`);
   }, WAIT);
 }
 
 /** Waits until a replica receives what its master writes. */
 export const untilReplicaFollows = (port: number) =>
-  untilRedisSays(port, ["INFO", "replication"], ["role:slave", "master_link_status:up"]);
+  untilRedisReports(port, ["INFO", "replication"], ["role:slave", "master_link_status:up"]);

@@ -5,7 +5,7 @@ import { findRedis } from "./find.mjs";
 import { onFreePort } from "./free-port.mjs";
 import { launch } from "./launch.mjs";
 import { type RedisServer, startRedis } from "./redis.mjs";
-import { untilRedisSays, untilReplicaFollows } from "./redis-command.js";
+import { untilRedisReports, untilReplicaFollows } from "./redis-command.js";
 import { temporaryFolder } from "./temporary-folder.mjs";
 
 /** Starts a master, its replica and a sentinel, which replaces the master half a second after a failure. */
@@ -35,7 +35,7 @@ export async function startRedisSentinel(): Promise<RedisSentinel> {
     await untilReplicaFollows(replica.port);
     const sentinel = await onFreePort((port) => launchSentinel(port, folder.path, master.port));
     stops.push(sentinel.stop);
-    await untilRedisSays(
+    await untilRedisReports(
       sentinel.port,
       ["SENTINEL", "REPLICAS", NAME],
       [`${replica.port}`, "master-link-status,ok"],

@@ -17,7 +17,7 @@ export async function startRedis({ keep = false, settings = {} } = {}) {
   let server;
   const run = async (port) => {
     server = await launchRedis(port, folder.path, keep, settings);
-    await answersPing(port);
+    await expectPong(port);
     return port;
   };
   const signal = (name) => void (server?.runs() && process.kill(server.pid, name));
@@ -58,7 +58,7 @@ function launchRedis(port, folder, keep, settings) {
     dir: folder,
     save: "",
     appendonly: keep ? "yes" : "no",
-    appendfsync: "always", // so that what was answered outlives a kill
+    appendfsync: "always", // A confirmed write survives a kill.
     ...settings,
   };
   const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...String(value).split(" ")]);
@@ -66,11 +66,11 @@ function launchRedis(port, folder, keep, settings) {
   return launch(program ?? "redis-server", args, { ready: /Ready to accept connections/, end });
 }
 
-/** Without a client library: how those behave is for tests to find out. */
-async function answersPing(port) {
+/** Sends a PING without a client library, because tests examine the client libraries. */
+async function expectPong(port) {
   const socket = connect(port, "127.0.0.1");
   socket.write("PING\r\n");
-  const [answer] = await once(socket, "data");
+  const [response] = await once(socket, "data");
   socket.destroy();
-  if (String(answer) !== "+PONG\r\n") throw new Error(`Redis answered a PING with ${answer}`);
+  if (String(response) !== "+PONG\r\n") throw new Error(`Redis responded to a PING with ${response}`);
 }

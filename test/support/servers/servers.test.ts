@@ -10,50 +10,50 @@ import { noPostgres, startPostgres } from "./postgres.mjs";
 import { noRedis, startRedis } from "./redis.mjs";
 
 describeWithRedis("a Redis that many tests share", (redis) => {
-  test("answers, and when it is paused not before it is resumed", async () => {
-    expect(await say(redis().port, "PING")).toBe("+PONG\r\n");
+  test("responds, and while it is paused it does not respond", async () => {
+    expect(await send(redis().port, "PING")).toBe("+PONG\r\n");
     onTestFinished(redis().resume); // in case this test fails before it resumes the server
     redis().pause();
     // A busy system reports the state later.
     await vi.waitFor(() => expect(statesOf(redis().pid)).toEqual(["T"]));
-    const answer = say(redis().port, "PING");
+    const response = send(redis().port, "PING");
     redis().resume();
-    expect(await answer).toBe("+PONG\r\n");
+    expect(await response).toBe("+PONG\r\n");
   });
 
-  test("refuses connections when it is killed, and is another one after its restart, and empty", async () => {
+  test("refuses connections after a kill, and is empty after a restart", async () => {
     const { port, pid } = redis();
-    await say(port, "SET some thing");
+    await send(port, "SET some thing");
     await redis().kill();
     expect(redis().pid).toBeUndefined();
-    await expect(say(port, "PING")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    await expect(send(port, "PING")).rejects.toMatchObject({ code: "ECONNREFUSED" });
     await redis().restart();
     expect(redis().pid).not.toBe(pid);
-    expect(await say(port, "GET some")).toBe("$-1\r\n");
+    expect(await send(port, "GET some")).toBe("$-1\r\n");
   });
 });
 
 describeWithRedis(
-  "a Redis that keeps what it has",
+  "a Redis with the option keep",
   (redis) => {
-    test("still has it after a restart", async () => {
-      await say(redis().port, "SET some thing");
+    test("has its data after a restart", async () => {
+      await send(redis().port, "SET some thing");
       await redis().restart();
-      expect(await say(redis().port, "GET some")).toBe("$5\r\nthing\r\n");
+      expect(await send(redis().port, "GET some")).toBe("$5\r\nthing\r\n");
     });
   },
   { keep: true },
 );
 
 describeWithPostgres("a PostgreSQL that many tests share", (postgres) => {
-  test("answers, and when it is paused not before it is resumed, none of its processes", async () => {
-    expect(await askForTls(postgres().port)).toBe("N");
+  test("responds, and while it is paused none of its processes responds", async () => {
+    expect(await requestTls(postgres().port)).toBe("N");
     onTestFinished(postgres().resume);
     postgres().pause();
     await vi.waitFor(() => expect(new Set(statesOf(postgres().pid))).toEqual(new Set(["T"])));
-    const answer = askForTls(postgres().port);
+    const response = requestTls(postgres().port);
     postgres().resume();
-    expect(await answer).toBe("N");
+    expect(await response).toBe("N");
     await vi.waitFor(() => expect(statesOf(postgres().pid)).not.toContain("T"));
   });
 });
@@ -64,7 +64,7 @@ describe.each([
   ["MariaDB", noMariadb, startMariadb],
 ])("%s", (_name, missing, start) => {
   test.skipIf(missing)(
-    `leaves nothing behind when it is stopped, though it be paused${missing && ` (${missing})`}`,
+    `leaves nothing behind when it is stopped while it is paused${missing && ` (${missing})`}`,
     async () => {
       const server = await start();
       const { pid, port, folder } = server;
@@ -74,7 +74,7 @@ describe.each([
       await server.stop(); // a second stop() does nothing
       expect(statesOf(pid)).toEqual([]);
       expect(existsSync(folder)).toBe(false);
-      await expect(say(port, "PING")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+      await expect(send(port, "PING")).rejects.toMatchObject({ code: "ECONNREFUSED" });
     },
   );
 });
@@ -85,7 +85,7 @@ test.skipIf(missing).each<[string, (program: ChildProcess) => void]>([
   ["ends by itself", (program) => program.send("end")],
   ["receives SIGTERM", (program) => program.kill("SIGTERM")],
   ["receives SIGINT, as by Ctrl-C", (program) => program.kill("SIGINT")],
-])(`servers end with the process that %s${missing && ` (${missing})`}`, async (_how, end) => {
+])(`servers end with the process that %s${missing && ` (${missing})`}`, async (_case, end) => {
   const program = fork(fileURLToPath(new URL("../programs/servers.mjs", import.meta.url)), { execArgv: [] });
   onTestFinished(() => void program.kill("SIGKILL"));
   const ended = once(program, "exit");
@@ -93,11 +93,11 @@ test.skipIf(missing).each<[string, (program: ChildProcess) => void]>([
     { port: number; folder: string }[],
   ];
   const connections = await Promise.all(servers.map(({ port }) => open(port)));
-  const cut = connections.map(
+  const closed = connections.map(
     (connection) => new Promise((resolve) => connection.resume().once("close", resolve)),
   );
   end(program);
-  await Promise.all([ended, ...cut]);
+  await Promise.all([ended, ...closed]);
   expect(servers.map(({ folder }) => existsSync(folder))).toEqual([false, false]);
 });
 
@@ -117,12 +117,12 @@ async function open(port: number): Promise<Socket> {
   return socket.on("error", () => {}); // reset by the server
 }
 
-async function say(port: number, line: string | Buffer): Promise<string> {
+async function send(port: number, line: string | Buffer): Promise<string> {
   const socket = await open(port);
   socket.write(typeof line === "string" ? `${line}\r\n` : line);
-  const [answer] = await once(socket, "data");
-  return String(answer);
+  const [response] = await once(socket, "data");
+  return String(response);
 }
 
-/** The request SSLRequest. PostgreSQL answers it before authentication, here with N for no. */
-const askForTls = (port: number) => say(port, Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]));
+/** The request SSLRequest. PostgreSQL responds before authentication, here with N for no. */
+const requestTls = (port: number) => send(port, Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]));

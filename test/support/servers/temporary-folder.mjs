@@ -4,17 +4,17 @@ import { join } from "node:path";
 import { endsWithUs } from "./ends-with-us.mjs";
 
 const RETRY_MS = 20;
-const MOST_RETRIES = 100;
+const MAX_RETRIES = 100;
 
 /** Creates a folder that is removed with remove(), or when this process ends. */
 export function temporaryFolder(name) {
   const path = mkdtempSync(join(tmpdir(), `portal-auth-${name}-`));
-  const forget = endsWithUs(() => removeNow(path));
+  const cancel = endsWithUs(() => removeNow(path));
   return {
     path,
     remove() {
       removeNow(path);
-      forget();
+      cancel();
     },
   };
 }
@@ -42,7 +42,7 @@ export async function startInFolder(name, start) {
  * files. In that case Node 20 throws, and Node 24 stops silently, so it is tried again.
  */
 function removeNow(path) {
-  for (let retries = 0; existsSync(path) && retries < MOST_RETRIES; retries += 1) {
+  for (let retries = 0; existsSync(path) && retries < MAX_RETRIES; retries += 1) {
     if (retries > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
     try {
       rmSync(path, { recursive: true, force: true });
