@@ -6,7 +6,7 @@ import { createMemoryStore } from "./store/memory-store.js";
 import { describeInvalidStore, isStore, openStore } from "./store/open-store.js";
 import { PortalSessionStore } from "./store/portal-session-store.js";
 import { lifetimeByCookie } from "./store/session-lifetime.js";
-import type { PortalStore, StoreGiven } from "./store/store-option.js";
+import type { PortalStore, StoreInput } from "./store/store-option.js";
 import { isStoreUrl, MEMORY_URL } from "./store/store-url.js";
 
 /** Options of createStore(). */
@@ -32,7 +32,7 @@ export interface CreateStoreOptions {
  *   - an adapter for another database
  * @throws PortalAuthError `options_invalid`
  */
-export function createStore(given: StoreGiven | undefined, { logger }: CreateStoreOptions = {}): PortalStore {
+export function createStore(given: StoreInput | undefined, { logger }: CreateStoreOptions = {}): PortalStore {
   if (!isStoreGiven(given)) throw new PortalAuthError("options_invalid", { detail: describeProblem(given) });
   if (given === MEMORY_URL) return new PortalSessionStore(createMemoryStore());
   const { warn } = createLog(logger && createSafeWrite(logger), emitNothing);
@@ -40,7 +40,7 @@ export function createStore(given: StoreGiven | undefined, { logger }: CreateSto
   return new PortalSessionStore(store, lifetimeByCookie, { opened, close });
 }
 
-function isStoreGiven(given: StoreGiven | undefined): given is StoreGiven {
+function isStoreGiven(given: StoreInput | undefined): given is StoreInput {
   return typeof given === "string" ? isStoreUrl(given) : Boolean(given) && isStore(Object(given));
 }
 

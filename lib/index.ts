@@ -22,7 +22,7 @@ export type {
   RefreshDone,
   RefreshFailed,
   RefreshJoined,
-  SessionRefused,
+  SessionRejected,
 } from "./contract/events.js";
 export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } from "./contract/hooks.js";
 export type { Logger } from "./contract/logger.js";
@@ -83,4 +83,4 @@ export type { Origin } from "./settings/resolve-options.js";
 export type { PostgresPool, PostgresResult } from "./store/postgres-tables.js";
 export type { RecordIndex, RecordStore, StoredRecord } from "./store/record-store.js";
 export type { IoRedisClient, NodeRedisClient, RedisClient, RedisEvalOptions } from "./store/redis-client.js";
-export type { PortalStore, StoreGiven, StoreObject } from "./store/store-option.js";
+export type { PortalStore, StoreInput, StoreObject } from "./store/store-option.js";

@@ -6,13 +6,13 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createStore } from "../lib/create-store.js";
 import { createMemoryStore } from "../lib/store/memory-store.js";
 import { PortalSessionStore } from "../lib/store/portal-session-store.js";
-import type { StoreGiven } from "../lib/store/store-option.js";
+import type { StoreInput } from "../lib/store/store-option.js";
 import { callAsync, getKeys, put, startSessionApp } from "./store/session-app.js";
 import { createMinimalRecords } from "./support/minimal-records.js";
 import { describeWithPostgres, describeWithRedis } from "./support/servers/describe.js";
 
 /** Creates the store and closes its connection at the end of the test. */
-type Make = () => Promise<StoreGiven>;
+type Make = () => Promise<StoreInput>;
 
 /** Tests over HTTP, with the real servers. */
 function describeSessions(name: string, make: Make): void {
@@ -105,7 +105,7 @@ describe("an invalid argument", () => {
   ];
 
   test.each(NOTHING)("is rejected at once: %s", (_name, given) => {
-    const refused = expect(() => createStore(given as StoreGiven));
+    const refused = expect(() => createStore(given as StoreInput));
     refused.toThrow(expect.objectContaining({ code: "options_invalid" }));
     refused.toThrow(/redis:\/\/…|a client of redis/);
   });
@@ -120,7 +120,7 @@ describe("an invalid argument", () => {
 
   test("is rejected with the names of the methods that are missing in an adapter", () => {
     const { touch, ...adapter } = createMinimalRecords();
-    expect(() => createStore(adapter as StoreGiven)).toThrow(
+    expect(() => createStore(adapter as StoreInput)).toThrow(
       "createStore(): the argument is an adapter without touch",
     );
   });

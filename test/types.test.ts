@@ -187,7 +187,7 @@ test("options, hooks, pages and events have types", () => {
     onTokens: (tokens) => ({ ...tokens, access_token: "own" }),
   };
   expectTypeOf(hooks.onError).parameter(0).toHaveProperty("code").toEqualTypeOf<PortalAuthErrorCode>();
-  expectTypeOf<Page["kind"]>().toEqualTypeOf<"failure" | "sign_out" | "go_on" | "form">();
+  expectTypeOf<Page["kind"]>().toEqualTypeOf<"failure" | "sign_out" | "redirect" | "form">();
   const listener = (event: unknown) => {
     const { steps } = event as PortalAuthEvents["login.failed"];
     expectTypeOf(steps[0]?.took).toEqualTypeOf<number | undefined>();

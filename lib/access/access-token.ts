@@ -72,9 +72,9 @@ const REJECTION_PAUSE_SECONDS = 5 * 60;
  * @throws PortalAuthError as getFreshSession() does
  */
 export async function refreshRejectedToken(router: RouterContext, req: Request, session: PortalSession) {
-  const { after_refusal, obtained_at, tokens, version } = session;
+  const { after_rejection, obtained_at, tokens, version } = session;
   const isFinal =
-    after_refusal === true && router.settings.clock() / 1000 < obtained_at + REJECTION_PAUSE_SECONDS;
+    after_rejection === true && router.settings.clock() / 1000 < obtained_at + REJECTION_PAUSE_SECONDS;
   if (isFinal || tokens.refresh_token === undefined) return undefined;
   return getFreshSession(router, req, { rejectedVersion: version });
 }

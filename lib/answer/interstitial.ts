@@ -19,9 +19,9 @@ export async function sendInterstitial(
   // HTML Living Standard, section 7.5.1. The header also works for pages that the application renders.
   res.setHeader("Refresh", `0; url=${to}`);
   await pages.send(req, res, ({ titles, labels }) => ({
-    kind: "go_on",
-    title: titles.goingOn,
+    kind: "redirect",
+    title: titles.redirecting,
     text: "",
-    actions: [{ label: labels.goOn, href: to }],
+    actions: [{ label: labels.continue, href: to }],
   }));
 }

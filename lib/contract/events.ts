@@ -70,7 +70,7 @@ export interface LoginFailed extends PortalAuthEvent {
   readonly steps: readonly LoginStep[];
 }
 
-/** An access token was renewed. */
+/** An access token was refreshed. */
 export interface RefreshDone extends PortalAuthEvent {
   /** Identifies this refresh in this process. */
   readonly refresh: number;
@@ -86,7 +86,7 @@ export interface RefreshJoined extends PortalAuthEvent {
   readonly refresh: number;
 }
 
-/** An access token could not be renewed. */
+/** An access token could not be refreshed. */
 export interface RefreshFailed extends PortalAuthEvent {
   /** Identifies this refresh in this process. */
   readonly refresh: number;
@@ -106,8 +106,8 @@ export interface LockWaited extends PortalAuthEvent {
   readonly refresh: number;
   /** How long it waited, in milliseconds. */
   readonly waited: number;
-  /** Whether the other process has renewed the token. If not, this process refreshes now. */
-  readonly renewed: boolean;
+  /** Whether the other process has refreshed the token. If not, this process refreshes now. */
+  readonly refreshed: boolean;
 }
 
 /**
@@ -129,11 +129,11 @@ export interface LoggedOut extends PortalAuthEvent {
   /** Whether there was a login to end. */
   readonly had_login: boolean;
   /** Whether the user was redirected to the provider's logout. */
-  readonly at_portal: boolean;
+  readonly at_provider: boolean;
 }
 
 /** The guard rejected a request, because the login in its session does not count. */
-export interface SessionRefused extends PortalAuthEvent {
+export interface SessionRejected extends PortalAuthEvent {
   /** Why the login does not count. */
   readonly reason: "too_old" | "of_another_portal_auth" | "unconfirmed" | "not_ours" | "unreadable";
 }
@@ -166,18 +166,18 @@ export interface PortalAuthEvents {
   "login.finished": LoginFinished;
   /** A login failed at the callback, also if the user cancelled it (`login_denied`). */
   "login.failed": LoginFailed;
-  /** An access token was renewed. */
+  /** An access token was refreshed. */
   "refresh.done": RefreshDone;
   /** A request waits for a running refresh. */
   "refresh.joined": RefreshJoined;
-  /** An access token could not be renewed. */
+  /** An access token could not be refreshed. */
   "refresh.failed": RefreshFailed;
   /** A refresh waited for another process. */
   "lock.waited": LockWaited;
   /** A user signed out, or sessions of a user were ended in another way. */
   logout: LoggedOut;
   /** The guard rejected a request, because the login in its session does not count. */
-  "session.refused": SessionRefused;
+  "session.rejected": SessionRejected;
   /** A failure was answered or logged, also one of a login or a refresh. */
   failed: Failed;
 }

@@ -5,10 +5,10 @@ export interface Page {
   /**
    * - failure: an error page.
    * - sign_out: the question before a logout.
-   * - go_on: a page that continues automatically, by a header.
+   * - redirect: a page that continues automatically, by a header.
    * - form: the question whether to submit a form that was saved while the user was not signed in.
    */
-  readonly kind: "failure" | "sign_out" | "go_on" | "form";
+  readonly kind: "failure" | "sign_out" | "redirect" | "form";
   /** The language of the texts (BCP 47). */
   readonly lang: string;
   /** The heading. */

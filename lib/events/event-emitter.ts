@@ -10,7 +10,7 @@ const NAMES: Readonly<Record<PortalAuthEventName, true>> = {
   "refresh.failed": true,
   "lock.waited": true,
   logout: true,
-  "session.refused": true,
+  "session.rejected": true,
   failed: true,
 };
 

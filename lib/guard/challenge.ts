@@ -38,7 +38,7 @@ export async function sendLoginChallenge(
   guard: ChallengeOptions,
 ): Promise<void> {
   const { router, request } = RequestPortal.internalsOf(portal);
-  router.log.emit("session.refused", () => {
+  router.log.emit("session.rejected", () => {
     const reason = findSessionRefusal(req, router.settings);
     return reason && { reason };
   });

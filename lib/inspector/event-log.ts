@@ -6,7 +6,7 @@ import type {
   LoginFinished,
   LoginStarted,
   PortalAuthEvent,
-  SessionRefused,
+  SessionRejected,
 } from "../contract/events.js";
 import { errorDefinitions, isExpectedOutcome, type PortalAuthErrorCode } from "../errors/error-codes.js";
 import type { EventListeners } from "../events/subscribe-to-events.js";
@@ -57,9 +57,11 @@ export class EventLog {
       this.#saveOther(record);
     },
     "lock.waited": (event) => {
-      const { waited, renewed } = event;
-      const record = renewed ? this.#findOrCreateRunningRefresh(event) : this.#findOrCreateRefresh(event);
-      this.#saveOther(Object.assign(record, renewed ? { waited, state: "elsewhere" as const } : { waited }));
+      const { waited, refreshed } = event;
+      const record = refreshed ? this.#findOrCreateRunningRefresh(event) : this.#findOrCreateRefresh(event);
+      this.#saveOther(
+        Object.assign(record, refreshed ? { waited, state: "elsewhere" as const } : { waited }),
+      );
     },
     "refresh.done": (event) => {
       const { took, rotated } = event;
@@ -72,7 +74,7 @@ export class EventLog {
       this.#saveOther(Object.assign(record, { state: "failed" as const, took, code, ends_session }));
     },
     logout: (event) => this.#recordLogout(event),
-    "session.refused": (event) => this.#recordRefusedSession(event),
+    "session.rejected": (event) => this.#recordRejectedSession(event),
   };
 
   /**
@@ -188,12 +190,12 @@ export class EventLog {
     return { kind: "refresh", id, sequence: 0, at, instance, refresh, state: "under_way", joined: 0 };
   }
 
-  #recordLogout({ at, instance, had_login, at_portal }: LoggedOut): void {
+  #recordLogout({ at, instance, had_login, at_provider }: LoggedOut): void {
     const id = `logout ${this.#lastSequence}`;
-    this.#saveOther({ kind: "logout", id, sequence: 0, at, instance, had_login, at_portal });
+    this.#saveOther({ kind: "logout", id, sequence: 0, at, instance, had_login, at_provider });
   }
 
-  #recordRefusedSession({ at, instance, reason }: SessionRefused): void {
+  #recordRejectedSession({ at, instance, reason }: SessionRejected): void {
     const id = `refused ${this.#lastSequence}`;
     this.#saveOther({ kind: "session_refused", id, sequence: 0, at, instance, reason });
   }
@@ -206,7 +208,7 @@ const createLoginRecord = (id: string, start: LoginStart): LoginAttemptRecord =>
   id,
   sequence: 0,
   ...start,
-  state: "at_portal",
+  state: "at_provider",
   steps: [],
 });
 

@@ -1,4 +1,4 @@
-import type { LoginStep, SessionRefused } from "../contract/events.js";
+import type { LoginStep, SessionRejected } from "../contract/events.js";
 
 interface InspectorRecordBase {
   readonly id: string;
@@ -12,7 +12,7 @@ interface InspectorRecordBase {
 /** One login attempt, combined from its events. Times are in milliseconds. */
 export interface LoginAttemptRecord extends InspectorRecordBase {
   readonly kind: "login";
-  state: "at_portal" | "finished" | "failed";
+  state: "at_provider" | "finished" | "failed";
   /** When the browser was redirected to the provider; undefined if the attempt is unknown. */
   readonly started_at: number | undefined;
   since_started?: number | undefined;
@@ -64,17 +64,17 @@ export interface FailureRecord extends InspectorRecordBase {
 export interface LogoutRecord extends InspectorRecordBase {
   readonly kind: "logout";
   readonly had_login: boolean;
-  readonly at_portal: boolean;
+  readonly at_provider: boolean;
 }
 
 /** One session whose login did not count. */
-export interface SessionRefusedRecord extends InspectorRecordBase {
+export interface SessionRejectedRecord extends InspectorRecordBase {
   readonly kind: "session_refused";
-  readonly reason: SessionRefused["reason"];
+  readonly reason: SessionRejected["reason"];
 }
 
 /** Every record but a login attempt. */
-export type OtherInspectorRecord = RefreshRecord | FailureRecord | LogoutRecord | SessionRefusedRecord;
+export type OtherInspectorRecord = RefreshRecord | FailureRecord | LogoutRecord | SessionRejectedRecord;
 
 /** Every record. */
 export type InspectorRecord = LoginAttemptRecord | OtherInspectorRecord;

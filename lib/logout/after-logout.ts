@@ -15,10 +15,10 @@ export function emitLogout(
   sessions: number,
   details: Partial<LogoutDetails> = {},
 ): void {
-  log.emit("logout", () => ({ reason, sessions, had_login: sessions > 0, at_portal: false, ...details }));
+  log.emit("logout", () => ({ reason, sessions, had_login: sessions > 0, at_provider: false, ...details }));
 }
 
-type LogoutDetails = Pick<LoggedOut, "had_login" | "at_portal">;
+type LogoutDetails = Pick<LoggedOut, "had_login" | "at_provider">;
 
 /** How long a logout waits for the application's hook. */
 const HOOK_TIMEOUT_MS = 5000;
@@ -50,7 +50,7 @@ export function finishProviderLogout(
   reason: LogoutReason,
   { ended, failure }: EndSessionsResult,
 ): void {
-  if (ended.length > 0 || !failure) emitLogout(router, reason, ended.length, { at_portal: true });
+  if (ended.length > 0 || !failure) emitLogout(router, reason, ended.length, { at_provider: true });
   void revokeAndCallHooks(router, req, reason, ended);
   if (failure) throw failure;
 }
@@ -70,7 +70,7 @@ export function finishLateLogout(
     void revokeTokens(router, getRefreshTokens([login]));
     return;
   }
-  emitLogout(router, reason, 1, { at_portal: reason !== "everywhere" });
+  emitLogout(router, reason, 1, { at_provider: reason !== "everywhere" });
   // A hook needs req.portal, which is attached after the session is loaded.
   setImmediate(() => void revokeAndCallHooks(router, req, reason, [{ id: login.login_id, login }]));
 }

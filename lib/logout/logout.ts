@@ -85,7 +85,7 @@ export async function logOutUser(
     prepareProviderLogout(router, ownLogin?.login, otherLogins, mount),
     callLogoutHooks(router, req, reason, [...ownLogins, ...otherLogins]),
   ]);
-  const details = { had_login: ownLogin !== undefined, at_portal: providerLogoutUrl !== undefined };
+  const details = { had_login: ownLogin !== undefined, at_provider: providerLogoutUrl !== undefined };
   emitLogout(router, reason, otherSessions.length + ownLogins.length, details);
   const nextUrl = providerLogoutUrl ?? getPostLogoutUrl(settings, mount);
   router.loginAttempts.clear({ req, res }, nextUrl);

@@ -70,7 +70,7 @@ function createOtherListeners(meter: Meter): EventListeners {
   const logouts = createCount(meter, "portal_auth.logouts", "{logout}", "Logouts.");
   const refused = createCount(
     meter,
-    "portal_auth.sessions.refused",
+    "portal_auth.sessions.rejected",
     "{session}",
     "Sessions whose login did not count.",
   );
@@ -83,7 +83,7 @@ function createOtherListeners(meter: Meter): EventListeners {
   return {
     logout: (event) =>
       logouts.add(1, { ...createAttributes(event), "portal_auth.had_login": event.had_login }),
-    "session.refused": (event) =>
+    "session.rejected": (event) =>
       refused.add(1, { ...createAttributes(event), "portal_auth.reason": event.reason }),
     failed: (event) => failures.add(1, { ...createAttributes(event), "error.type": event.code }),
   };

@@ -46,14 +46,14 @@ const hasNewerTokens = ({ version, tokens }: LoginRecord, earlier: LoginRecord):
 
 function createRefreshedRecord(
   { clock, isAfterRefusal }: RefreshTask,
-  { after_refusal, ...stored }: LoginRecord,
+  { after_rejection, ...stored }: LoginRecord,
   { tokens, failure }: RefreshResult,
 ): LoginRecord {
   // After a failure the access token is the old one, so the facts about it stay.
-  if (failure) return { ...stored, tokens, ...(after_refusal && { after_refusal }) };
+  if (failure) return { ...stored, tokens, ...(after_rejection && { after_rejection }) };
   const obtained_at = Math.floor(clock() / 1000);
   const version = stored.version + 1;
-  return { ...stored, tokens, version, obtained_at, ...(isAfterRefusal && { after_refusal: true }) };
+  return { ...stored, tokens, version, obtained_at, ...(isAfterRefusal && { after_rejection: true }) };
 }
 
 async function retryStoreCall<T>(retryForMs: number, call: () => Promise<T>): Promise<T> {

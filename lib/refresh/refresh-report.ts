@@ -61,13 +61,13 @@ export class RefreshReport {
     return performance.now() - this.#startedAt;
   }
 
-  #emitWaited(renewed: boolean): void {
+  #emitWaited(refreshed: boolean): void {
     const since = this.#waitingSince;
     if (since === undefined) return;
     this.#emit("lock.waited", () => ({
       refresh: this.#refreshNumber,
       waited: performance.now() - since,
-      renewed,
+      refreshed,
     }));
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../contract/clock.js";
-import type { SessionRefused } from "../contract/events.js";
+import type { SessionRejected } from "../contract/events.js";
 import type { PortalSession } from "./login-record.js";
 import type { DecodedLogin } from "./record-codec.js";
 import type { PortalAuthInstance } from "./session-holder.js";
@@ -15,7 +15,7 @@ export interface LoginPolicy extends PortalAuthInstance {
 }
 
 /** The reason why a login is not valid. */
-export type LoginRefusal = SessionRefused["reason"];
+export type LoginRefusal = SessionRejected["reason"];
 
 /**
  * Returns why a login that was just loaded for a session is not valid there, or undefined if it is valid. If

@@ -27,7 +27,7 @@ export interface PortalSession {
   /**
    * Set if a resource rejected the previous access token before it expired, and this token set replaced it.
    */
-  readonly after_refusal?: true | undefined;
+  readonly after_rejection?: true | undefined;
 }
 
 /**
@@ -83,7 +83,7 @@ export class LoginView implements Required<PortalSession> {
   readonly obtained_at: number;
   readonly authentication: Readonly<Authentication> | undefined;
   readonly login_id: string;
-  readonly after_refusal: true | undefined;
+  readonly after_rejection: true | undefined;
 
   /** Creates the view of a record, and freezes the tokens and claims of the record too. */
   constructor(record: LoginRecord) {
@@ -97,7 +97,7 @@ export class LoginView implements Required<PortalSession> {
     this.obtained_at = record.obtained_at;
     this.authentication = deepFreeze(record.authentication);
     this.login_id = record.login_id;
-    this.after_refusal = record.after_refusal;
+    this.after_rejection = record.after_rejection;
     Object.freeze(this);
   }
 

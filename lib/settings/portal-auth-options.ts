@@ -4,7 +4,7 @@ import type { Hooks } from "../contract/hooks.js";
 import type { Logger } from "../contract/logger.js";
 import type { RenderPage } from "../contract/page-parts.js";
 import type { PartialWords } from "../errors/languages/words.js";
-import type { StoreGiven } from "../store/store-option.js";
+import type { StoreInput } from "../store/store-option.js";
 import type { NoncePolicy, ProfileName } from "./profiles.js";
 import type { IdTokenAlgorithm } from "./signature-algorithms.js";
 
@@ -236,7 +236,7 @@ export interface PortalAuthOptions {
    *
    * SESSION_STORE_URL; default `memory:`, the memory of this process.
    */
-  store?: StoreGiven | undefined;
+  store?: StoreInput | undefined;
   /**
    * Encrypts the logins in the store (JWE, `dir` with `A256GCM`) and binds each to its session. At least 32
    * characters. The first key encrypts, all decrypt. If a key is set, logins stored in clear text are

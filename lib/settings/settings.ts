@@ -3,7 +3,7 @@ import type { Hooks } from "../contract/hooks.js";
 import type { Logger } from "../contract/logger.js";
 import type { RenderPage } from "../contract/page-parts.js";
 import type { PartialWords } from "../errors/languages/words.js";
-import type { StoreGiven } from "../store/store-option.js";
+import type { StoreInput } from "../store/store-option.js";
 import type { PortalAuthOptions, Routes } from "./portal-auth-options.js";
 import type { NoncePolicy, Profile } from "./profiles.js";
 import type { IdTokenAlgorithm } from "./signature-algorithms.js";
@@ -56,7 +56,7 @@ export interface Settings {
   readonly hooks: Readonly<Hooks>;
   readonly secrets: readonly string[];
   /** A store, or the URL of one; undefined for the memory of this process. */
-  readonly store: StoreGiven | undefined;
+  readonly store: StoreInput | undefined;
   readonly tokenEncryptionKeys: readonly string[];
   readonly sameSite: "lax" | "strict";
   readonly sessionIdle: number;

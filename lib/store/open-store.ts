@@ -9,7 +9,7 @@ import type { EntryStore, RecordStore } from "./record-store.js";
 import { isRedisClient } from "./redis-client.js";
 import { openRedis } from "./redis-connection.js";
 import { createRedisStore } from "./redis-store.js";
-import type { StoreGiven, StoreObject } from "./store-option.js";
+import type { StoreInput, StoreObject } from "./store-option.js";
 
 export interface OpenStoreOptions {
   /** Receives problems of the connection, at most one per minute. */
@@ -27,7 +27,7 @@ export interface OpenStoreOptions {
  * @throws PortalAuthError `options_invalid` if a package is not installed, or if the value is not a store
  */
 export function openStore(
-  given: StoreGiven,
+  given: StoreInput,
   { warn, load = loadPackage, shouldCreateTables = true }: OpenStoreOptions,
 ): ConnectedStore {
   if (typeof given === "string")

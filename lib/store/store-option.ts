@@ -15,7 +15,7 @@ import type { RedisClient } from "./redis-client.js";
  * Other stores of express-session, for example of connect-redis, are not accepted. Pass them to
  * `app.use(session({ store }))`, before portalAuth().
  */
-export type StoreGiven = string | StoreObject;
+export type StoreInput = string | StoreObject;
 
 /** A store that is not a URL. */
 export type StoreObject = RedisClient | PostgresPool | RecordStore | PortalStore;

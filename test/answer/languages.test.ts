@@ -172,7 +172,7 @@ describe("the option renderPage", () => {
       options: { sameSite: "strict", renderPage: ({ kind }) => kind },
     });
     const { headers, body } = await browser.navigate(`${url}/account`, { site: "cross-site" });
-    expect([headers["refresh"], body]).toEqual(["0; url=/account", "go_on"]);
+    expect([headers["refresh"], body]).toEqual(["0; url=/account", "redirect"]);
   });
 
   test.each<[string, () => never]>([

@@ -157,8 +157,8 @@ test("a logout emits whether there was a login and a logout at the provider", as
   await browser.navigate(`${url}/logout`, { site: "same-origin" });
   await browser.navigate(`${url}/logout`, { site: "same-origin" });
   expect(events.of("logout")).toMatchObject([
-    { had_login: true, at_portal: true },
-    { had_login: false, at_portal: true },
+    { had_login: true, at_provider: true },
+    { had_login: false, at_provider: true },
   ]);
 });
 
@@ -168,7 +168,7 @@ test("the guard emits why it rejects a session", async () => {
   await browser.fetch(`${url}/account`);
   later(601);
   await browser.fetch(`${url}/account`);
-  expect(events.of("session.refused")).toMatchObject([{ reason: "too_old" }]);
+  expect(events.of("session.rejected")).toMatchObject([{ reason: "too_old" }]);
 });
 
 test("events contain no user data and no secrets", async () => {

@@ -307,7 +307,7 @@ describe("the inspector shows", () => {
     });
     for (let n = 0; n < 300; n += 1) {
       emit("login.started", () => ({ login: `login ${n}`, silent: false }));
-      emit("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: true }));
+      emit("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_provider: true }));
     }
     const { records } = parseBody(await browser.fetch(`${url}/inspect/events.json`));
     const kinds = records.map(({ kind }: { kind: string }) => kind);

@@ -57,7 +57,7 @@ describe.each(SESSIONS)("%s: a login that the store has lost from the list", (_n
       false,
     ]);
     expect(events.of("logout")).toMatchObject([
-      { reason: "everywhere", sessions: 1, had_login: true, at_portal: false },
+      { reason: "everywhere", sessions: 1, had_login: true, at_provider: false },
     ]);
     expect(await world.stored()).toEqual([]);
   });

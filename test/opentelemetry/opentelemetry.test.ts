@@ -166,7 +166,7 @@ test("refreshes, logouts and rejected sessions are recorded", async () => {
   expect(counted).toMatchObject({
     "portal_auth.refresh.duration ok": 1,
     "portal_auth.refresh.duration portal_failed": 1,
-    "portal_auth.sessions.refused too_old": 1,
+    "portal_auth.sessions.rejected too_old": 1,
     "portal_auth.logouts ": 1,
     "portal_auth.failures portal_failed": expect.any(Number),
   });
@@ -176,7 +176,7 @@ test("requests that join a refresh, and waits for another process, are measured"
   const { readPoints } = startTelemetry();
   const emit = createEventEmitter({ instance: "staff", issuer: "https://portal.example", client_id: "app" });
   emit("refresh.joined", () => ({ refresh: 1 }));
-  emit("lock.waited", () => ({ refresh: 1, waited: 120, renewed: true }));
+  emit("lock.waited", () => ({ refresh: 1, waited: 120, refreshed: true }));
   const attributes = {
     "portal_auth.instance": "staff",
     "server.address": "portal.example",

@@ -60,7 +60,7 @@ test("events report who refreshed, who joined, and who waited for another proces
   expect(withoutNumbers).toEqual([
     'here refresh.joined {"refresh":1}',
     'here refresh.done {"refresh":1,"took":…,"rotated":true}',
-    'there lock.waited {"refresh":1,"waited":…,"renewed":true}',
+    'there lock.waited {"refresh":1,"waited":…,"refreshed":true}',
   ]);
 });
 
@@ -77,7 +77,7 @@ test("an event reports how each refresh ends, also if none is needed, or the ses
   await failureOf(once(ID, refreshOf(login, renew)));
   expect(events.map((line) => line.replace(/\d+\.\d+|"took":\d+|"waited":\d+/g, "…"))).toEqual([
     'refresh.joined {"refresh":1}',
-    expect.stringMatching(/^lock\.waited \{"refresh":1,.*"renewed":true\}$/),
+    expect.stringMatching(/^lock\.waited \{"refresh":1,.*"refreshed":true\}$/),
     expect.stringMatching(
       /^refresh\.failed \{"refresh":2,"code":"login_required","status":401,.*"ends_session":false\}$/,
     ),

@@ -10,7 +10,7 @@ test("the view of a login has the documented members, and none that concern only
   const { claims, tokens, authentication, ...others } = view();
   expect([claims.sub, tokens.access_token, authentication?.sid]).toEqual(["amara", "secret-access", "s"]);
   expect(Object.keys(others).sort()).toEqual([
-    "after_refusal",
+    "after_rejection",
     "client_id",
     "issuer",
     "login_id",
@@ -29,7 +29,7 @@ test("the guide names each member of the view", async () => {
 });
 
 test("each member of the view has the value of the record", () => {
-  const record = loginRecord({ authentication: { sid: "s" }, after_refusal: true });
+  const record = loginRecord({ authentication: { sid: "s" }, after_rejection: true });
   expect(record).toMatchObject({ ...new LoginView(record) });
 });
 

@@ -13,7 +13,7 @@ import {
   type RedisClientType,
 } from "redis";
 import { expect, test } from "vitest";
-import { createStore, type PortalAuthOptions, type PortalStore, type StoreGiven } from "../../lib/index.js";
+import { createStore, type PortalAuthOptions, type PortalStore, type StoreInput } from "../../lib/index.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { isStore } from "../../lib/store/open-store.js";
 import { createMinimalRecords } from "../support/minimal-records.js";
@@ -50,7 +50,7 @@ const ACCEPTED = {
   "an adapter": createMinimalRecords(),
   "an entry store": createMemoryStore(),
   "a store of createStore()": createStore("memory:"),
-} satisfies Record<string, StoreGiven>;
+} satisfies Record<string, StoreInput>;
 
 test.each(Object.entries(ACCEPTED))("%s is accepted", (_name, store) => {
   expect(isStore(store)).toBe(true);

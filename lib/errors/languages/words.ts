@@ -23,7 +23,7 @@ export interface Words {
     /** The question before a logout. */
     readonly signOut: string;
     /** A page that continues automatically. */
-    readonly goingOn: string;
+    readonly redirecting: string;
     /** The question whether to submit a saved form. */
     readonly sendForm: string;
     /** There is no saved form. */
@@ -44,7 +44,7 @@ export interface Words {
     /** Link that leaves the question before a logout. */
     readonly staySignedIn: string;
     /** Link on a page that continues automatically, for browsers that do not. */
-    readonly goOn: string;
+    readonly continue: string;
     /** Button that submits the saved form. */
     readonly sendNow: string;
     /** Button that discards the saved form. */

@@ -4,7 +4,7 @@ import { createExplanation } from "./failures.js";
 import { formatDuration, formatTime } from "./times.js";
 
 const STATES = {
-  at_portal: ["waiting", "at the provider"],
+  at_provider: ["waiting", "at the provider"],
   finished: ["good", "signed in"],
   failed: ["bad", "failed"],
 };

@@ -32,10 +32,10 @@ function createRecord(record) {
 }
 
 const STATES = {
-  done: ["good", "access token renewed"],
-  failed: ["bad", "not renewed"],
-  under_way: ["waiting", "being renewed"],
-  elsewhere: ["good", "renewed by another process"],
+  done: ["good", "access token refreshed"],
+  failed: ["bad", "not refreshed"],
+  under_way: ["waiting", "being refreshed"],
+  elsewhere: ["good", "refreshed by another process"],
 };
 
 const DESCRIBE = {
@@ -56,10 +56,10 @@ const DESCRIBE = {
     const [mark, label] = STATES[state];
     return [mark, label, parts.filter(Boolean).join(" · ")];
   },
-  logout: ({ had_login, at_portal }) => [
+  logout: ({ had_login, at_provider }) => [
     "",
     had_login ? "signed out" : "logout without a login",
-    at_portal
+    at_provider
       ? "redirected to the provider's logout"
       : "not signed out at the provider (no logout URL or no response)",
   ],

@@ -1,7 +1,7 @@
 import { createClient } from "redis";
 import { expect, onTestFinished, test } from "vitest";
 import { createMemoryStore } from "../../../lib/store/memory-store.js";
-import type { StoreGiven } from "../../../lib/store/store-option.js";
+import type { StoreInput } from "../../../lib/store/store-option.js";
 import { logIn, SESSIONS } from "../../access/signed-in-request.js";
 import { Browser } from "../../support/browser.js";
 import { startFleet } from "../../support/fleet.js";
@@ -14,7 +14,7 @@ const LOGINS = 200;
 const TIMEOUT_MS = 90_000;
 
 /** Signs a user in with 200 callbacks at the same moment. */
-async function logInConcurrently(store: StoreGiven): Promise<{ statuses: number[]; listed: number }> {
+async function logInConcurrently(store: StoreInput): Promise<{ statuses: number[]; listed: number }> {
   const world = await startWorld({
     options: { store },
     after: (app) =>
