@@ -45,7 +45,7 @@ test("the onError hook finds the user if the session cannot be saved", async () 
     log: [/session_store_failed/],
   });
   await world.browser.visit(`${world.url}/account`);
-  vi.spyOn(store, "updateEntry").mockRejectedValueOnce(new Error("away"));
+  vi.spyOn(store, "updateEntry").mockRejectedValueOnce(new Error("the store is down"));
   await world.browser.fetch(`${world.url}/test/note`);
   await expect.poll(() => found).toEqual([(await world.me()).claims?.["sub"]]);
 });

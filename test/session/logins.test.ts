@@ -258,32 +258,32 @@ describe("a logout by the provider", () => {
   const login = (authentication: object) => loginRecord({ authentication });
 
   test.each([
-    ["without a sid ends it", { sid: undefined }, { sid: "s" }, true],
-    ["of its own sid ends it", { sid: "s" }, { sid: "s" }, true],
-    ["of another sid does not end it", { sid: "other" }, { sid: "s" }, false],
-    ["of any sid ends it, if the login has no sid", { sid: "other" }, {}, true],
-  ])("and a login in progress: a logout %s", async (_case, target, authentication, isAffected) => {
+    ["without a sid ends a login in progress", { sid: undefined }, { sid: "s" }, true],
+    ["ends a login in progress with the same sid", { sid: "s" }, { sid: "s" }, true],
+    ["does not end a login in progress with another sid", { sid: "other" }, { sid: "s" }, false],
+    ["ends a login in progress without a sid", { sid: "other" }, {}, true],
+  ])("%s", async (_title, target, authentication, isAffected) => {
     const { notices } = start();
     await notices.add("u", logout(target), 1000);
     expect(await isEnded(notices, login({ iat: 999, ...authentication }))).toBe(isAffected);
   });
 
   test.each([
-    ["before the logout ends", -1, true],
-    ["in the same second ends", 0, true],
-    ["after the logout does not end", 1, false],
-  ])("and the time of the ID token: a login %s", async (_case, seconds, isAffected) => {
+    ["ends a login whose ID token is older", -1, true],
+    ["ends a login whose ID token is of the same second", 0, true],
+    ["does not end a login whose ID token is newer", 1, false],
+  ])("%s", async (_title, seconds, isAffected) => {
     const { notices } = start();
     await notices.add("u", logout(), 1000);
     expect(await isEnded(notices, login({ iat: 1000 + seconds }))).toBe(isAffected);
   });
 
   test.each([
-    ["with that sid ends within the clock tolerance", "s", 30, true],
-    ["with that sid does not end after the clock tolerance", "s", 31, false],
-    ["with another sid does not end", "other", 1, false],
-    ["without a sid does not end", undefined, 1, false],
-  ])("of one sid and a login with a later ID token: a login %s", async (_case, sid, seconds, isAffected) => {
+    ["with the same sid if it is newer by the clock tolerance: the login ends", "s", 30, true],
+    ["with the same sid if it is newer by more: the login stays", "s", 31, false],
+    ["with another sid: the login stays", "other", 1, false],
+    ["without a sid: the login stays", undefined, 1, false],
+  ])("of one sid and a newer ID token %s", async (_case, sid, seconds, isAffected) => {
     const { notices } = start();
     await notices.add("u", logout({ sid: "s", tolerance: 30 }), 1000);
     expect(await isEnded(notices, login({ sid, iat: 1000 + seconds }))).toBe(isAffected);

@@ -127,7 +127,7 @@ describe("decoded records stay in memory", () => {
     expect(codec.decode("s:other", text)).toBeUndefined();
   });
 
-  test("up to 16 MB of text, least recently used first out", () => {
+  test("up to 16 MB of text. The least recently used ones are removed first", () => {
     const codec = createCodec();
     const large = (n: number) =>
       JSON.stringify({ ...RECORD, claims: { sub: "amara", of: `${n}${"x".repeat(MEGABYTE)}` } });
@@ -163,7 +163,7 @@ describe("decoded records stay in memory", () => {
     expect(codec.decode("s:unused", text)).not.toBe(unused);
   });
 
-  test("and a new text replaces the old text of the same key in the limit", () => {
+  test("only with their latest text, which alone counts towards the limit", () => {
     const codec = createCodec();
     const text = (n: number) =>
       JSON.stringify({ ...RECORD, claims: { sub: "amara", of: `${n}${"x".repeat(MEGABYTE)}` } });

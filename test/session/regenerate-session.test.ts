@@ -152,7 +152,7 @@ describe.each(SESSIONS)("req.portal.regenerate(), %s", (_name, sessionKind) => {
     expect(await world.stored()).toHaveLength(1);
   });
 
-  test("ends the login if the store fails and the browser cannot get the new id", async () => {
+  test("leaves no login with an id that the browser does not have, if the store fails", async () => {
     const world = await start(sessionKind, { log: [/session_store_failed/] });
     const phone = await world.another();
     const outcome = await world.inRequest(async (req) => {
@@ -163,8 +163,9 @@ describe.each(SESSIONS)("req.portal.regenerate(), %s", (_name, sessionKind) => {
       >;
       vi.spyOn(store, method).mockImplementationOnce((...args: unknown[]) => {
         const done = args.at(-1);
-        if (typeof done !== "function") return Promise.reject(new Error("away"));
-        return done(new Error("away"));
+        const error = new Error("the store is down");
+        if (typeof done !== "function") return Promise.reject(error);
+        return done(error);
       });
       return req.portal.regenerate().catch(({ code }) => code);
     });
@@ -215,8 +216,8 @@ test("regenerate() waits until the claim of a refresh expires, which depends on 
 
 test.each([
   ["a longer lifetime", 9_000_000],
-  ["the lifetime of the browser", null],
-])("an application's session with %s keeps it", async (_lifetime, maxAge) => {
+  ["a cookie without an expiry time", null],
+])("regenerate() of an application's session keeps %s", async (_lifetime, maxAge) => {
   const world = await startWorld({
     before: mountExpressSession({ cookie: { maxAge: 600_000 } }),
     options: { store: createMemoryStore() },

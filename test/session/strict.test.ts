@@ -41,9 +41,9 @@ const CART_OPTIONS = {
 } satisfies WorldOptions;
 
 describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {
-  describe.each(SESSIONS)("%s that is Strict", (_whose, strict) => {
+  describe.each(SESSIONS)("%s that is Strict", (_name, strict) => {
     test.each(["query", "form_post"])(
-      "has the login and the data of the session before after a login with %s",
+      "has the login and the data of the previous session after a login with %s",
       async (response_mode) => {
         const site = await startAnotherSite();
         const { url, asked } = await startWorld(
@@ -100,7 +100,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   });
 });
 
-describe.each(SESSIONS)("%s that is Strict", (_whose, strict) => {
+describe.each(SESSIONS)("%s that is Strict", (_name, strict) => {
   test("makes the browser repeat the callback, without the code in a page or a second session", async () => {
     const { url, browser, asked } = await startWorld(strict({}));
     const callback = await browser.loginUntilCallback(`${url}/account`);

@@ -60,7 +60,7 @@ describeWithRedis("on a Redis with the policy allkeys-lru", (redis) => {
     return (await world.me(browser)).isAuthenticated;
   }
 
-  test("a logout on all devices ends a session that the list has lost when it is next used", async () => {
+  test("a logout on all devices ends a session at its next use, if its list was evicted", async () => {
     const setup = await start();
     const { world, phone, keysOf, evict } = setup;
     const [list = ""] = await keysOf("list:u");
@@ -82,7 +82,8 @@ describeWithRedis("on a Redis with the policy allkeys-lru", (redis) => {
     expect(await keysOf("s")).toEqual([]);
   });
 
-  test("a session stays valid if Redis also evicts the notice: hence the rule noeviction", async () => {
+  // Therefore the guide requires the policy noeviction.
+  test("a session stays valid if Redis also evicts the notice of the logout", async () => {
     const setup = await start();
     const { client, world, phone, keysOf, evict } = setup;
     const [list = ""] = await keysOf("list:u");

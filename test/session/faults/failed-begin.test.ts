@@ -7,7 +7,7 @@ describe.each(SESSIONS)("%s", (_name, sessionKind) => {
   test("the first login stays valid if the store fails at a second login", async () => {
     const world = await logIn({ session: sessionKind, log: [/session_store_failed/] });
     const [before] = await world.stored();
-    vi.spyOn(world.store, "remove").mockRejectedValueOnce(new Error("away"));
+    vi.spyOn(world.store, "remove").mockRejectedValueOnce(new Error("the store is down"));
     const { status } = await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
     expect(status).toBe(503);
     expect(await world.stored()).toEqual([before]);

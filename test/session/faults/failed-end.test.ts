@@ -19,7 +19,7 @@ test("a logout ends the login and revokes its tokens, even if the application's 
   await world.browser.visit(`${world.url}/account`);
   await world.browser.fetch(`${world.url}/test/note`);
   const cookie = await world.browser.jar.getCookieString(world.url);
-  vi.spyOn(sessions, "destroy").mockImplementationOnce((_id, done) => done?.(new Error("away")));
+  vi.spyOn(sessions, "destroy").mockImplementationOnce((_id, done) => done?.(new Error("the store is down")));
   const { status } = await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
   expect(status).toBe(303);
   expect(await store.logins()).toEqual([]);

@@ -36,12 +36,12 @@ test.each(LOGOUTS)(
     await called.opened;
     // waitFor() advances the fake timers by 1 s at most.
     await vi.waitFor(() => expect(world.asked("/oauth2/revoke")).toHaveLength(sessions));
-    let isAnswered = false;
+    let hasResponded = false;
     void response.then(() => {
-      isAnswered = true;
+      hasResponded = true;
     });
     await vi.advanceTimersByTimeAsync(3000);
-    expect(isAnswered).toBe(false);
+    expect(hasResponded).toBe(false);
     await vi.advanceTimersByTimeAsync(2000);
     vi.useRealTimers();
     expect((await response).status).toBeLessThan(400);

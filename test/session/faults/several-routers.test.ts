@@ -5,8 +5,8 @@ import { type ObservedStore, observedStore } from "../../support/stored-sessions
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type World } from "../../support/world.js";
 import { mountExpressSession } from "../slow-route.js";
 
-// Several routers without names share one session. Each request passes all of them, and each router loads the
-// login.
+// Several routers without names share one session. Each request passes through all of them, and each loads
+// the login.
 
 const SESSIONS = [
   ["our session", () => {}],

@@ -15,7 +15,7 @@ import { addSessionRoute, fetchSession, mountExpressSession } from "../slow-rout
 // process with other settings.
 
 /** Starts an application that merges request bodies into its session, and signs a user in. */
-async function startCareless(worldOptions: Parameters<typeof startWorld>[0] = {}) {
+async function startWithMergedBodies(worldOptions: Parameters<typeof startWorld>[0] = {}) {
   const store = createMemoryStore();
   const world = await startWorld({
     ...worldOptions,
@@ -42,7 +42,7 @@ async function startCareless(worldOptions: Parameters<typeof startWorld>[0] = {}
 
 describe("a reference that an attacker writes to a session", () => {
   test("to the login of another user does not sign in, and does not end that login", async () => {
-    const { browser, url, merge, readReference, me } = await startCareless();
+    const { browser, url, merge, readReference, me } = await startWithMergedBodies();
     const reference = await readReference(browser);
     expect(Object.keys(reference)).toEqual(["id", "of", "user", "in"]);
     const attacker = new Browser();
@@ -53,8 +53,7 @@ describe("a reference that an attacker writes to a session", () => {
   });
 
   test("in place of the attacker's own login signs only the attacker out", async () => {
-    const world = await startCareless();
-    const { browser, url, merge, readReference, me } = world;
+    const { browser, url, merge, readReference, me } = await startWithMergedBodies();
     const attacker = new Browser();
     attacker.user = { sub: "jonas-weber" };
     await attacker.visit(`${url}/account`);
@@ -68,25 +67,27 @@ describe("a reference that an attacker writes to a session", () => {
     ["to a missing login", { id: "none", of: "none" }],
     ["with an id like a key", { id: "../s:x", of: "none" }],
   ])("%s does not prevent a login", async (_case, reference) => {
-    const { url, merge, me } = await startCareless();
+    const { url, merge, me } = await startWithMergedBodies();
     const visitor = new Browser();
     await merge(visitor, { portal_login: reference });
     expect((await me(visitor)).isAuthenticated).toBe(false);
     await visitor.visit(`${url}/account`);
     expect((await me(visitor)).isAuthenticated).toBe(true);
   });
+});
 
+describe("a view that an application writes to req.session.portal", () => {
   test.each(SESSIONS)(
-    "and a view at req.session.portal do not sign the attacker in (%s)",
+    "does not sign the visitor in, and the other data is saved (%s)",
     async (_name, sessionKind) => {
       const world = await logIn({ session: sessionKind });
       const visitor = new Browser();
       const copiedView = await world.inRequest(async ({ session: { portal } }) => ({ ...portal }));
-      const isSignedIn = world.inRequest(async (req) => {
+      const isSignedIn = await world.inRequest(async (req) => {
         Object.assign(req.session, { portal: copiedView, note: "x" });
         return req.portal.isAuthenticated;
       }, visitor);
-      expect([await isSignedIn, (await world.me(visitor)).isAuthenticated]).toEqual([false, false]);
+      expect([isSignedIn, (await world.me(visitor)).isAuthenticated]).toEqual([false, false]);
       expect(await world.inRequest(async ({ session }) => [session.portal, session.note], visitor)).toEqual([
         undefined,
         "x",
@@ -184,7 +185,9 @@ describe.each(SESSIONS)("an invalid record in the store, %s", (_name, sessionKin
 });
 
 test("a logout does not remove an invalid record of another session", async () => {
-  const { browser, url, store, merge, readReference } = await startCareless({ log: [/tokens_unreadable/] });
+  const { browser, url, store, merge, readReference } = await startWithMergedBodies({
+    log: [/tokens_unreadable/],
+  });
   const reference = await readReference(browser);
   await store.replace(`l:${reference.id}`, 1, "broken");
   const attacker = new Browser();
@@ -214,9 +217,9 @@ describe("an error of the store", () => {
     let isDown = false;
     const read = inner.read.bind(inner);
     const store: EntryStore = Object.assign(inner, {
-      read: (key: string) => (isDown ? Promise.reject(new Error("away")) : read(key)),
+      read: (key: string) => (isDown ? Promise.reject(new Error("the store is down")) : read(key)),
     });
-    const world = await startCareless({ options: { store }, log: [/session_store_failed/] });
+    const world = await startWithMergedBodies({ options: { store }, log: [/session_store_failed/] });
     await world.merge(world.browser, { note: "kept" });
     isDown = true;
     expect((await world.browser.fetch(`${world.url}/account`)).status).toBe(503);
