@@ -7,27 +7,28 @@ import { createClock } from "../support/clock.js";
 
 const MANY = 10_000;
 
-async function logInAll() {
+/** Signs five users in. Their access tokens have expired. */
+async function signInFive() {
   const world = await logIn({ log: [/portal_failed|refresh_refused/] });
   const others: Browser[] = [];
   while (others.length < 4) others.push(await world.another());
-  const everybody = [world.browser, ...others];
+  const users = [world.browser, ...others];
   world.later(TOKEN_SECONDS);
   return {
     ...world,
     others,
-    everybody,
-    /** The first two, one after the other; gives the answer to the second. */
-    async twoFail() {
+    users,
+    /** Lets the first two users fail, one after the other. Returns the response to the second one. */
+    async failTwice() {
       expect((await world.ask()).status).toBe(503);
       const second = await world.ask(others[0]);
       expect(second.status).toBe(503);
       return second;
     },
-    /** So many requests at once, of everybody in turn; gives how often each status came. */
-    async hundred() {
-      const asking = Array.from({ length: 100 }, (_, n) => world.ask(everybody[n % everybody.length]));
-      const statuses = (await Promise.all(asking)).map(({ status }) => status);
+    /** Sends a hundred requests at once, of all users. Returns the number of responses with each status. */
+    async sendHundred() {
+      const responses = Array.from({ length: 100 }, (_, n) => world.ask(users[n % users.length]));
+      const statuses = (await Promise.all(responses)).map(({ status }) => status);
       return Object.fromEntries(
         [...new Set(statuses)].map((status) => [status, statuses.filter((s) => s === status).length]),
       );
@@ -35,64 +36,64 @@ async function logInAll() {
   };
 }
 
-describe("a portal that fails to refresh", () => {
-  test("for two people is left alone for a while by a hundred requests of five", async () => {
-    const { hundred, provider, refreshes, twoFail } = await logInAll();
+describe("a provider that fails to refresh", () => {
+  test("for two users gets no further request during the pause", async () => {
+    const { sendHundred, provider, refreshes, failTwice } = await signInFive();
     provider.answerNext("/oauth2/token", html(500), MANY);
-    await twoFail();
-    expect(await hundred()).toEqual({ 503: 100 });
+    await failTwice();
+    expect(await sendHundred()).toEqual({ 503: 100 });
     expect(refreshes()).toHaveLength(2);
   });
 
-  test("gets one request after the pause, though a hundred would like to", async () => {
-    const { hundred, later, provider, refreshes, twoFail } = await logInAll();
+  test("gets one request after the pause, even if a hundred need a refresh", async () => {
+    const { sendHundred, later, provider, refreshes, failTwice } = await signInFive();
     provider.answerNext("/oauth2/token", html(500), MANY);
-    await twoFail();
+    await failTwice();
     later(1);
-    expect(await hundred()).toEqual({ 503: 100 });
+    expect(await sendHundred()).toEqual({ 503: 100 });
     expect(refreshes()).toHaveLength(3);
   });
 
   test.each([
-    ["one person, but twice a minute at least", 1, [0, 1, 3, 7, 15, 31, 61, 91]],
-    ["all together, but every 35 seconds at least", 5, [0, 0, 1, 3, 7, 20, 41, 76]],
-  ])("is asked more and more seldom by %s", async (_whom, count, expected) => {
-    const { ask, everybody, later, provider, refreshes } = await logInAll();
+    ["one user, but at least twice a minute", 1, [0, 1, 3, 7, 15, 31, 61, 91]],
+    ["all users, but at least every 35 seconds", 5, [0, 0, 1, 3, 7, 20, 41, 76]],
+  ])("gets requests with growing pauses from %s", async (_users, count, expected) => {
+    const { ask, users, later, provider, refreshes } = await signInFive();
     provider.answerNext("/oauth2/token", html(500), MANY);
-    const askedAt: number[] = [];
+    const requestedAt: number[] = [];
     for (let second = 0; second <= 100; second += 1) {
-      for (const person of everybody.slice(0, count)) {
+      for (const user of users.slice(0, count)) {
         const before = refreshes().length;
-        await ask(person);
-        if (refreshes().length > before) askedAt.push(second);
+        await ask(user);
+        if (refreshes().length > before) requestedAt.push(second);
       }
       later(1);
     }
-    expect(askedAt).toEqual(expected);
+    expect(requestedAt).toEqual(expected);
   });
 
-  test("is trusted again after one success: everybody else refreshes at once, and the next pause is short", async () => {
-    const { ask, others, hundred, later, provider, refreshes, twoFail } = await logInAll();
+  test("gets requests of all users after one success, and the next pause is short", async () => {
+    const { ask, others, sendHundred, later, provider, refreshes, failTwice } = await signInFive();
     provider.answerNext("/oauth2/token", html(500), 3);
-    await twoFail();
+    await failTwice();
     later(1);
     expect((await ask(others[1])).status).toBe(503);
     later(2);
     expect((await ask(others[2])).status).toBe(200);
-    expect(await hundred()).toEqual({ 200: 100 });
+    expect(await sendHundred()).toEqual({ 200: 100 });
     expect(refreshes()).toHaveLength(3 + 5);
     later(TOKEN_SECONDS);
     provider.answerNext("/oauth2/token", html(500), 2);
-    await twoFail();
+    await failTwice();
     later(1);
     expect((await ask(others[3])).status).toBe(200);
     expect((await ask()).status).toBe(200);
   });
 
-  test("is back when it refuses one refresh token: that is an answer", async () => {
-    const { ask, others, later, provider, twoFail } = await logInAll();
+  test("counts as available when it refuses a refresh token", async () => {
+    const { ask, others, later, provider, failTwice } = await signInFive();
     provider.answerNext("/oauth2/token", html(500), 2);
-    await twoFail();
+    await failTwice();
     later(1);
     provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     expect((await ask(others[1])).status).toBe(401);
@@ -100,68 +101,68 @@ describe("a portal that fails to refresh", () => {
     expect((await ask()).status).toBe(200);
   });
 
-  test("says the same to everybody while it is left alone", async () => {
-    const { ask, others, provider, twoFail } = await logInAll();
+  test("causes the same response for all users during the pause", async () => {
+    const { ask, others, provider, failTwice } = await signInFive();
     provider.answerNext("/oauth2/token", html(500), 2);
-    const first = await twoFail();
+    const first = await failTwice();
     expect(first).toEqual({ status: 503, code: "portal_failed", retryAfter: "5" });
     expect(await ask(others[1])).toEqual(first);
   });
 
-  test("costs the store no write while it is left alone", async () => {
-    const { hundred, provider, store, twoFail } = await logInAll();
+  test("causes no write of the store during the pause", async () => {
+    const { sendHundred, provider, store, failTwice } = await signInFive();
     provider.answerNext("/oauth2/token", html(500), MANY);
-    await twoFail();
-    await hundred(); // which also writes, once a minute, that these people are still here
+    await failTwice();
+    await sendHundred(); // These requests also extend the sessions, once a minute.
     store.calls();
-    expect(await hundred()).toEqual({ 503: 100 });
+    expect(await sendHundred()).toEqual({ 503: 100 });
     expect(new Set(store.calls())).toEqual(new Set(["readEntry", "read"]));
   });
 
-  test("keeps nobody from tokens that another process has brought", async () => {
-    const { inRequest, others, store, provider, twoFail } = await logInAll();
+  test("does not block tokens that another process has saved", async () => {
+    const { inRequest, others, store, provider, failTwice } = await signInFive();
     provider.answerNext("/oauth2/token", html(500), MANY);
-    await twoFail();
-    const given = inRequest(async (req) => {
+    await failTwice();
+    const token = inRequest(async (req) => {
       await store.changeLogin(req.session.portal?.login_id, ({ tokens: old, ...record }) => {
         const tokens = {
           ...old,
-          access_token: "brought",
+          access_token: "saved",
           expires_at: Number(old.expires_at) + TOKEN_SECONDS,
         };
         return { ...record, tokens, version: record.version + 1 };
       });
       return req.portal.accessToken();
     }, others[1]);
-    expect(await given).toBe("brought");
+    expect(await token).toBe("saved");
   });
 
-  test("keeps nobody from a token that is still good", async () => {
-    const { ask, another, provider, twoFail } = await logInAll();
+  test("does not block an access token that is valid", async () => {
+    const { ask, another, provider, failTwice } = await signInFive();
     provider.answerNext("/oauth2/token", html(500), 2);
-    await twoFail();
-    const newcomer = await another();
-    expect((await ask(newcomer)).status).toBe(200);
+    await failTwice();
+    const newUser = await another();
+    expect((await ask(newUser)).status).toBe(200);
   });
 });
 
-describe("one person for whom the portal always fails", () => {
-  test("keeps nobody else from a refresh, however often they try", async () => {
-    const { ask, others, later, provider, refreshes } = await logInAll();
+describe("one user for whom the provider always fails", () => {
+  test("does not block the refreshes of other users", async () => {
+    const { ask, others, later, provider, refreshes } = await signInFive();
     for (let time = 0; time < 5; time += 1) {
       provider.answerNext("/oauth2/token", html(500));
       expect((await ask()).status).toBe(503);
-      expect((await ask()).status).toBe(503); // without asking the portal
+      expect((await ask()).status).toBe(503); // The provider gets no request.
       expect(refreshes()).toHaveLength(2 * time + 1);
       expect((await ask(others[time % others.length])).status).toBe(200);
       later(TOKEN_SECONDS);
     }
   });
 
-  test("is not the one who tries for all, where others would", async () => {
-    const { ask, others, later, provider, refreshes, twoFail } = await logInAll();
+  test("does not make the trial if another user can", async () => {
+    const { ask, others, later, provider, refreshes, failTwice } = await signInFive();
     provider.answerNext("/oauth2/token", html(500), 2);
-    await twoFail();
+    await failTwice();
     later(1);
     expect((await ask()).status).toBe(503);
     expect(refreshes()).toHaveLength(2);
@@ -169,142 +170,145 @@ describe("one person for whom the portal always fails", () => {
   });
 });
 
-describe("what is wrong with one person's refresh token, and not with the portal,", () => {
-  test.each(["invalid_scope"])("such as %s, keeps nobody else from a refresh", async (error) => {
-    const { ask, others, provider } = await logInAllQuietly();
+describe("a failure of one refresh token", () => {
+  test.each(["invalid_scope"])("with %s does not block the refreshes of other users", async (error) => {
+    const { ask, others, provider } = await signInTwo();
     provider.answerNext("/oauth2/token", json(400, { error }));
     expect((await ask()).status).toBe(503);
     expect((await ask(others[0])).status).toBe(200);
   });
 });
 
-async function logInAllQuietly() {
+async function signInTwo() {
   const world = await logIn({ log: [/token_refused/] });
   const others = [await world.another()];
   world.later(TOKEN_SECONDS);
   return { ...world, others };
 }
 
-describe("what is remembered", () => {
+describe("the circuit breaker", () => {
   const failure = new PortalAuthError("portal_failed");
 
   function start() {
     const { clock, later } = createClock();
-    const outage = new RefreshCircuitBreaker(clock);
-    const fail = (id: string) => outage.recordFailure(id, failure, "provider");
-    return { outage, later, fail };
+    const circuitBreaker = new RefreshCircuitBreaker(clock);
+    const fail = (id: string) => circuitBreaker.recordFailure(id, failure, "provider");
+    return { circuitBreaker, later, fail };
   }
 
-  test("is nothing at first, and nothing any more after a success", () => {
-    const { outage, fail } = start();
-    outage.beginAttempt("amara");
-    expect(outage.getFailure("amara")).toBeUndefined();
+  test("has no failure at first and after a success", () => {
+    const { circuitBreaker, fail } = start();
+    circuitBreaker.beginAttempt("amara");
+    expect(circuitBreaker.getFailure("amara")).toBeUndefined();
     fail("amara");
-    expect(() => outage.beginAttempt("amara")).toThrow(failure);
-    expect(outage.getFailure("amara")).toBe(failure);
-    outage.recordProviderSuccess();
-    outage.recordSessionSuccess("amara");
-    outage.beginAttempt("amara");
-    expect(outage.getFailure("amara")).toBeUndefined();
+    expect(() => circuitBreaker.beginAttempt("amara")).toThrow(failure);
+    expect(circuitBreaker.getFailure("amara")).toBe(failure);
+    circuitBreaker.recordProviderSuccess();
+    circuitBreaker.recordSessionSuccess("amara");
+    circuitBreaker.beginAttempt("amara");
+    expect(circuitBreaker.getFailure("amara")).toBeUndefined();
   });
 
-  test("can be looked at after the pause, by as many as like to: looking is not trying", () => {
-    const { outage, fail, later } = start();
+  test("returns no failure after the pause, until the next attempt begins", () => {
+    const { circuitBreaker, fail, later } = start();
     fail("amara");
     later(1);
-    for (let time = 0; time < 3; time += 1) expect(outage.getFailure("amara")).toBeUndefined();
-    outage.beginAttempt("amara");
-    expect(outage.getFailure("amara")).toBe(failure);
+    for (let time = 0; time < 3; time += 1) expect(circuitBreaker.getFailure("amara")).toBeUndefined();
+    circuitBreaker.beginAttempt("amara");
+    expect(circuitBreaker.getFailure("amara")).toBe(failure);
   });
 
-  test("lets one through after the pause, and holds the others back until that one is done", () => {
-    const { outage, fail, later } = start();
+  test("allows one attempt after the pause, and others after its success", () => {
+    const { circuitBreaker, fail, later } = start();
     fail("amara");
     fail("jonas");
     later(1);
-    outage.beginAttempt("mei"); // this one asks, and its answer takes a while
-    expect(() => outage.beginAttempt("ravi")).toThrow(failure);
+    circuitBreaker.beginAttempt("mei"); // The response takes some time.
+    expect(() => circuitBreaker.beginAttempt("ravi")).toThrow(failure);
     later(20);
-    expect(() => outage.beginAttempt("ravi")).toThrow(failure);
-    outage.recordProviderSuccess();
-    outage.beginAttempt("ravi");
+    expect(() => circuitBreaker.beginAttempt("ravi")).toThrow(failure);
+    circuitBreaker.recordProviderSuccess();
+    circuitBreaker.beginAttempt("ravi");
   });
 
-  test("is a failure of the portal only when two have failed with no success between", () => {
-    const { outage, fail } = start();
+  test("stops all sessions only if two have failed without a success in between", () => {
+    const { circuitBreaker, fail } = start();
     for (const id of ["amara", "jonas", "mei"]) {
       fail(id);
-      outage.recordProviderSuccess();
+      circuitBreaker.recordProviderSuccess();
     }
-    expect(outage.getFailure("ravi")).toBeUndefined();
+    expect(circuitBreaker.getFailure("ravi")).toBeUndefined();
     fail("amara");
     fail("amara");
-    expect(outage.getFailure("ravi")).toBeUndefined();
+    expect(circuitBreaker.getFailure("ravi")).toBeUndefined();
     fail("jonas");
-    expect(outage.getFailure("ravi")).toBe(failure);
+    expect(circuitBreaker.getFailure("ravi")).toBe(failure);
   });
 
-  test("is no failure of the portal when it speaks of one person's tokens", () => {
-    const { outage } = start();
-    for (const id of ["amara", "jonas", "mei"]) outage.recordFailure(id, failure, "session");
-    expect(outage.getFailure("ravi")).toBeUndefined();
+  test("does not stop other sessions after failures of single sessions", () => {
+    const { circuitBreaker } = start();
+    for (const id of ["amara", "jonas", "mei"]) circuitBreaker.recordFailure(id, failure, "session");
+    expect(circuitBreaker.getFailure("ravi")).toBeUndefined();
   });
 
-  test("is that one person's still when the portal is back, if it was never the portal's", () => {
-    const { outage, fail } = start();
-    outage.recordFailure("amara", failure, "session");
+  test("keeps the failure of a single session after a success of the provider", () => {
+    const { circuitBreaker, fail } = start();
+    circuitBreaker.recordFailure("amara", failure, "session");
     fail("jonas");
     fail("mei");
-    outage.recordProviderSuccess();
-    expect([outage.getFailure("amara"), outage.getFailure("jonas")]).toEqual([failure, undefined]);
+    circuitBreaker.recordProviderSuccess();
+    expect([circuitBreaker.getFailure("amara"), circuitBreaker.getFailure("jonas")]).toEqual([
+      failure,
+      undefined,
+    ]);
   });
 
-  test("grows with each try of a portal that hangs: nobody else tries until the one who does has come to an end", () => {
-    const { outage, fail, later } = start();
+  test("allows no other attempt during a trial that takes 10 s, and pauses grow", () => {
+    const { circuitBreaker, fail, later } = start();
     fail("a");
     fail("b");
     const trials: { id: string; endsIn: number }[] = [];
-    let asked = 0;
+    let attempts = 0;
     for (let second = 0; second < 600; second += 1) {
       later(1);
       for (const trial of trials) trial.endsIn -= 1;
       while (trials[0]?.endsIn === 0) fail(trials.shift()?.id ?? "");
-      const id = `person ${second}`;
-      if (outage.getFailure(id)) continue;
-      outage.beginAttempt(id);
-      asked += 1;
+      const id = `user ${second}`;
+      if (circuitBreaker.getFailure(id)) continue;
+      circuitBreaker.beginAttempt(id);
+      attempts += 1;
       trials.push({ id, endsIn: 10 });
     }
     expect(trials.length).toBeLessThanOrEqual(1);
-    expect(asked).toBeLessThanOrEqual(20);
+    expect(attempts).toBeLessThanOrEqual(20);
   });
 
-  test("waits for who tries for all no longer than a minute, and not at all when that says nothing of the portal", () => {
-    const { outage, fail, later } = start();
+  test("waits a minute for a trial, and not after a trial whose failure concerns its session alone", () => {
+    const { circuitBreaker, fail, later } = start();
     fail("a");
     fail("b");
     later(1);
-    outage.beginAttempt("c"); // and is never heard of again
+    circuitBreaker.beginAttempt("c"); // This trial has no outcome.
     later(59.9);
-    expect(outage.getFailure("d")).toBe(failure);
+    expect(circuitBreaker.getFailure("d")).toBe(failure);
     later(0.1);
-    outage.beginAttempt("d");
-    outage.recordFailure("d", failure, "session");
-    expect(outage.getFailure("e")).toBeUndefined();
+    circuitBreaker.beginAttempt("d");
+    circuitBreaker.recordFailure("d", failure, "session");
+    expect(circuitBreaker.getFailure("e")).toBeUndefined();
   });
 
-  test("lasts no longer because the clock is set back", () => {
-    const { outage, fail, later } = start();
+  test("does not extend a pause if the clock is set back", () => {
+    const { circuitBreaker, fail, later } = start();
     fail("a");
     fail("b");
     later(-3600);
-    expect([outage.getFailure("a"), outage.getFailure("c")]).toEqual([undefined, undefined]);
+    expect([circuitBreaker.getFailure("a"), circuitBreaker.getFailure("c")]).toEqual([undefined, undefined]);
   });
 
-  test("makes the pause no longer for many who were under way when the portal went down", () => {
-    const { outage, fail, later } = start();
+  test("counts concurrent failures as one", () => {
+    const { circuitBreaker, fail, later } = start();
     for (const id of ["a", "b", "c", "d", "e", "f"]) fail(id);
     later(1);
-    outage.beginAttempt("g");
+    circuitBreaker.beginAttempt("g");
   });
 });

@@ -7,201 +7,215 @@ import type { RefreshResult, UpdatableLogin } from "../../lib/refresh/refresh-ta
 import {
   advance,
   CLAIM_MS,
-  connect,
+  createConnection,
   createProvider,
-  failureOf,
+  createTask,
+  createTokens,
+  getFailure,
   ID,
+  measure,
   REFUSED,
-  refreshInProcess,
-  refreshOf,
+  refreshInNewProcess,
   settled,
-  standStill,
+  stall,
   startLogin,
-  timeOf,
-  token,
   useFakeTime,
 } from "./setup.js";
 
 beforeEach(useFakeTime);
 
-/** Looks are at most 750 ms apart. */
+/** The maximum time between two looks at a claim. */
 const LOOK_MS = 750;
 
-/** A login with the claim of a process that was killed, or stands still, and another process that needs tokens. */
-async function startWithClaim({ claimedAgoMs = 0, tokens = token("0"), more = {} } = {}) {
-  const { login, read, change, looks } = await startLogin(tokens);
+/**
+ * Creates a login with the claim of another process, which was killed or stands still. Then starts a refresh
+ * of this process.
+ */
+async function startWithClaim({ claimedAgoMs = 0, tokens = createTokens("0"), changes = {} } = {}) {
+  const { login, read, change, readSpy } = await startLogin(tokens);
   await change({ refreshing: { id: "another process.1", claimed_at: Date.now() - claimedAgoMs } });
-  const { renew, waiting, arrived } = createProvider();
-  const connection = connect(login);
-  const work = refreshInProcess(connection.login, renew, more);
+  const { sendRefresh, pending, waitForRequests } = createProvider();
+  const connection = createConnection(login);
+  const work = refreshInNewProcess(connection.login, sendRefresh, changes);
   work.catch(() => {});
   await advance(50);
-  return { login, read, change, looks, connection, renew, waiting, arrived, work, time: timeOf(work) };
+  return {
+    login,
+    read,
+    change,
+    readSpy,
+    connection,
+    sendRefresh,
+    pending,
+    waitForRequests,
+    work,
+    time: measure(work),
+  };
 }
 
 describe("a claim", () => {
-  test("is followed by the request to the provider in the same tick, after everything that takes time", async () => {
+  test("is made after the preparation, and the refresh token is sent in the same tick", async () => {
     const { login } = await startLogin();
-    const story: string[] = [];
-    const tick = () => setImmediate(() => story.push("another tick"));
-    const renew = vi.fn(() => {
-      story.push("request");
-      return Promise.resolve({ tokens: token("1") });
+    const steps: string[] = [];
+    const recordNextTick = () => setImmediate(() => steps.push("another tick"));
+    const sendRefresh = vi.fn(() => {
+      steps.push("request");
+      return Promise.resolve({ tokens: createTokens("1") });
     });
     const update: UpdatableLogin["update"] = async (change) => {
-      const after = await login.update(change);
-      if (after?.refreshing) {
-        story.push("claimed");
-        tick();
+      const updated = await login.update(change);
+      if (updated?.refreshing) {
+        steps.push("claimed");
+        recordNextTick();
       }
-      return after;
+      return updated;
     };
     const prepare = async () => {
       await new Promise((done) => setTimeout(done, 3000));
-      story.push("prepared");
-      return renew;
+      steps.push("prepared");
+      return sendRefresh;
     };
-    const work = refreshInProcess({ update }, renew, { prepare });
+    const work = refreshInNewProcess({ update }, sendRefresh, { prepare });
     await advance(4000);
     expect((await work).version).toBe(2);
-    expect(story.slice(0, 3)).toEqual(["prepared", "claimed", "request"]);
+    expect(steps.slice(0, 3)).toEqual(["prepared", "claimed", "request"]);
   });
 
-  test("is not made while the provider need not be asked: the reason is thrown", async () => {
+  test("is not made if the preparation fails, and its error is thrown", async () => {
     const { login, read } = await startLogin();
-    const { renew } = createProvider();
+    const { sendRefresh } = createProvider();
     const down = new PortalAuthError("portal_unreachable");
-    const work = failureOf(refreshInProcess(login, renew, { prepare: () => Promise.reject(down) }));
+    const work = getFailure(refreshInNewProcess(login, sendRefresh, { prepare: () => Promise.reject(down) }));
     expect(await settled(work)).toBe(down);
     expect(await read()).not.toHaveProperty("refreshing");
   });
 
-  test("has an id of its own, and is never renewed", async () => {
+  test("has its own id, and does not change during the refresh", async () => {
     const { login, read } = await startLogin();
-    const { renew, waiting, arrived } = createProvider();
+    const { sendRefresh, pending, waitForRequests } = createProvider();
     const process = createRefreshSingleFlight(emitNothing);
     const claims: unknown[] = [];
     for (const count of [1, 2]) {
-      const work = failureOf(process(ID, refreshOf(login, renew)));
-      await arrived(count);
+      const work = getFailure(process(ID, createTask(login, sendRefresh)));
+      await waitForRequests(count);
       const claim = (await read())?.refreshing;
       await advance(19_000);
       expect((await read())?.refreshing).toEqual(claim);
       claims.push(claim?.id);
-      waiting[count - 1]?.reject(new Error("no answer"));
+      pending[count - 1]?.reject(new Error("no response"));
       await settled(work);
     }
     expect(new Set(claims).size).toBe(2);
   });
 
-  test("is released when the provider fails: the next request tries at once, in this process and in another", async () => {
+  test("is released when the provider fails, so the next request of any process tries at once", async () => {
     const { login, read } = await startLogin();
-    const { renew, waiting, arrived } = createProvider();
+    const { sendRefresh, pending, waitForRequests } = createProvider();
     const down = new PortalAuthError("portal_unreachable");
     const here = createRefreshSingleFlight(emitNothing);
     const there = createRefreshSingleFlight(emitNothing);
     for (const [count, process] of [here, here, there].entries()) {
-      const work = failureOf(process(ID, refreshOf(login, renew)));
+      const work = getFailure(process(ID, createTask(login, sendRefresh)));
       await vi.advanceTimersByTimeAsync(0);
-      await arrived(count + 1);
-      waiting[count]?.reject(down);
+      await waitForRequests(count + 1);
+      pending[count]?.reject(down);
       expect(await settled(work)).toBe(down);
       const stored = await read();
-      expect(stored).toMatchObject({ version: 1, tokens: token("0") });
+      expect(stored).toMatchObject({ version: 1, tokens: createTokens("0") });
       expect(stored).not.toHaveProperty("refreshing");
     }
   });
 
-  test("is released even if the store fails at that moment, and close() waits for it", async () => {
+  test("is released even if the store fails at first, and waitForAll() waits for that", async () => {
     const { login, read } = await startLogin();
-    const { renew, waiting, arrived } = createProvider();
-    const connection = connect(login);
+    const { sendRefresh, pending, waitForRequests } = createProvider();
+    const connection = createConnection(login);
     const process = createRefreshSingleFlight(emitNothing);
-    const work = failureOf(process(ID, refreshOf(connection.login, renew)));
-    await arrived(1);
-    connection.isCut = true;
-    waiting[0]?.reject(new Error("no answer"));
+    const work = getFailure(process(ID, createTask(connection.login, sendRefresh)));
+    await waitForRequests(1);
+    connection.isDown = true;
+    pending[0]?.reject(new Error("no response"));
     await settled(work);
-    const closed = timeOf(process.waitForAll());
+    const waitingForAll = measure(process.waitForAll());
     await advance(3000);
-    expect([closed.tookMs, (await read())?.refreshing]).toEqual([undefined, expect.anything()]);
-    connection.isCut = false;
+    expect([waitingForAll.tookMs, (await read())?.refreshing]).toEqual([undefined, expect.anything()]);
+    connection.isDown = false;
     await advance(3000);
-    expect([closed.tookMs, (await read())?.refreshing]).toEqual([expect.any(Number), undefined]);
+    expect([waitingForAll.tookMs, (await read())?.refreshing]).toEqual([expect.any(Number), undefined]);
   });
 
-  test.each<[string, (connection: { answersAfterMs: number }) => void]>([
+  test.each<[string, (connection: { responseDelayMs: number }) => void]>([
     [
-      "the store takes 6 s for its answer",
+      "the store responds after 6 s",
       (connection) => {
-        connection.answersAfterMs = 6000;
+        connection.responseDelayMs = 6000;
       },
     ],
-    ["this process stands still for 6 s before it sees the answer", () => setTimeout(standStill, 50, 6000)],
-  ])("is released and made again if %s: another process may have watched it", async (_why, slowDown) => {
+    ["this process stands still for 6 s before it reads the response", () => setTimeout(stall, 50, 6000)],
+  ])("is released and made again if %s", async (_why, slowDown) => {
     const { login } = await startLogin();
-    const { renew, waiting, arrived } = createProvider();
-    const connection = connect(login);
-    connection.answersAfterMs = 100;
+    const { sendRefresh, pending, waitForRequests } = createProvider();
+    const connection = createConnection(login);
+    connection.responseDelayMs = 100;
     const claims: string[] = [];
     const { update } = connection.login;
-    const watched = Object.assign(connection.login, {
-      update: async (...given: Parameters<typeof update>) => {
-        const after = await update(...given);
-        if (after?.refreshing) claims.push(after.refreshing.id);
-        return after;
+    const observed = Object.assign(connection.login, {
+      update: async (...args: Parameters<typeof update>) => {
+        const updated = await update(...args);
+        if (updated?.refreshing) claims.push(updated.refreshing.id);
+        return updated;
       },
     });
     const prepare = async () => {
-      slowDown(connection); // from the claim on
-      return renew;
+      slowDown(connection); // The next call is the claim.
+      return sendRefresh;
     };
-    refreshInProcess(watched, renew, { prepare }).catch(() => {});
+    refreshInNewProcess(observed, sendRefresh, { prepare }).catch(() => {});
     await advance(4000);
-    connection.answersAfterMs = 0; // of the next claim
+    connection.responseDelayMs = 0; // The next claim has no delay.
     await advance(4000);
-    await arrived(1);
+    await waitForRequests(1);
     expect(new Set(claims).size).toBe(2);
-    expect(waiting[0]?.with.refreshing?.id).toBe(claims[1]);
+    expect(pending[0]?.login.refreshing?.id).toBe(claims[1]);
   });
 
-  /** The store has written the claim, and its answer was lost with the connection. */
-  async function loseAnswer() {
+  /** Lets the store write the claim, and loses its response with the connection. */
+  async function loseResponse() {
     const { login, read } = await startLogin();
     const provider = createProvider();
-    const connection = connect(login);
+    const connection = createConnection(login);
     const { update } = connection.login;
-    const lost = async (...given: Parameters<typeof update>) => {
-      await update(...given);
-      connection.isCut = true;
+    const loseConnection = async (...args: Parameters<typeof update>) => {
+      await update(...args);
+      connection.isDown = true;
       Object.assign(connection.login, { update });
       throw new Error("ECONNRESET");
     };
     const prepare = async () => {
-      Object.assign(connection.login, { update: lost });
-      return provider.renew;
+      Object.assign(connection.login, { update: loseConnection });
+      return provider.sendRefresh;
     };
     const process = createRefreshSingleFlight(emitNothing);
     const failure = await settled(
-      failureOf(process(ID, refreshOf(connection.login, provider.renew, { prepare }))),
+      getFailure(process(ID, createTask(connection.login, provider.sendRefresh, { prepare }))),
     );
     expect(failure.message).toBe("ECONNRESET");
     expect((await read())?.refreshing).toBeDefined();
     return { login, read, connection, process, ...provider };
   }
 
-  test("whose answer was lost is made again at once by the same process", async () => {
-    const { login, process, renew, waiting, arrived } = await loseAnswer();
-    const again = process(ID, refreshOf(login, renew));
+  test("whose response was lost is made again at once by the same process", async () => {
+    const { login, process, sendRefresh, pending, waitForRequests } = await loseResponse();
+    const again = process(ID, createTask(login, sendRefresh));
     await vi.advanceTimersByTimeAsync(0);
-    await arrived(1);
-    waiting[0]?.resolve({ tokens: token("1") });
+    await waitForRequests(1);
+    pending[0]?.resolve({ tokens: createTokens("1") });
     expect((await settled(again)).version).toBe(2);
   });
 
-  test("whose answer was lost is released when the store can be reached", async () => {
-    const { read, connection } = await loseAnswer();
-    connection.isCut = false;
+  test("whose response was lost is released when the store works again", async () => {
+    const { read, connection } = await loseResponse();
+    connection.isDown = false;
     await advance(3000);
     expect(await read()).not.toHaveProperty("refreshing");
   });
@@ -209,296 +223,306 @@ describe("a claim", () => {
 
 describe("the claim of another process", () => {
   test.each([
-    ["whose clock is right", 0],
-    ["whose clock is an hour ahead", -3_600_000],
-    ["whose clock is minutes behind", 300_000],
-  ])("%s is taken over after 30 s of looks, and not before", async (_whose, claimedAgoMs) => {
-    const { renew, waiting, arrived, work } = await startWithClaim({ claimedAgoMs });
+    ["with the right clock", 0],
+    ["with a clock that is an hour ahead", -3_600_000],
+    ["with a clock that is minutes behind", 300_000],
+  ])("%s is taken over after 30 s of looks, and not before", async (_clock, claimedAgoMs) => {
+    const { sendRefresh, pending, waitForRequests, work } = await startWithClaim({ claimedAgoMs });
     await advance(CLAIM_MS - 100);
-    expect(renew).not.toHaveBeenCalled();
+    expect(sendRefresh).not.toHaveBeenCalled();
     await advance(100 + LOOK_MS);
-    await arrived(1);
-    waiting[0]?.resolve({ tokens: token("1") });
+    await waitForRequests(1);
+    pending[0]?.resolve({ tokens: createTokens("1") });
     expect((await settled(work)).version).toBe(2);
   });
 
   test("lasts longer if PORTAL_HTTP_TIMEOUT is longer", async () => {
-    const { renew, arrived } = await startWithClaim({ more: { maxRefreshMs: 40_000 } });
+    const { sendRefresh, waitForRequests } = await startWithClaim({ changes: { maxRefreshMs: 40_000 } });
     await advance(50_000 - 100);
-    expect(renew).not.toHaveBeenCalled();
+    expect(sendRefresh).not.toHaveBeenCalled();
     await advance(100 + LOOK_MS);
-    await arrived(1);
+    await waitForRequests(1);
   });
 
-  test("that is ten minutes old was left behind, and is taken over at once", async () => {
-    const { arrived } = await startWithClaim({ claimedAgoMs: 601_000 });
-    await arrived(1);
+  test("that is ten minutes old is taken over at once", async () => {
+    const { waitForRequests } = await startWithClaim({ claimedAgoMs: 601_000 });
+    await waitForRequests(1);
   });
 
-  test("is watched anew if it is another claim by then", async () => {
-    const { change, renew, arrived } = await startWithClaim();
+  test("is watched from the start if it was replaced by another claim", async () => {
+    const { change, sendRefresh, waitForRequests } = await startWithClaim();
     await advance(20_000);
     await change({ refreshing: { id: "another process.2", claimed_at: Date.now() } });
     await advance(CLAIM_MS - 100);
-    expect(renew).not.toHaveBeenCalled();
+    expect(sendRefresh).not.toHaveBeenCalled();
     await advance(100 + LOOK_MS);
-    await arrived(1);
+    await waitForRequests(1);
   });
 
-  test.each<[string, (connection: { answersAfterMs: number }) => Promise<void>]>([
-    ["this process", async () => standStill(7000)],
+  test.each<[string, (connection: { responseDelayMs: number }) => Promise<void>]>([
+    ["this process", async () => stall(7000)],
     [
       "the store",
       async (connection) => {
-        connection.answersAfterMs = 7000;
-        await advance(LOOK_MS); // the next look has begun
-        connection.answersAfterMs = 0;
+        connection.responseDelayMs = 7000;
+        await advance(LOOK_MS); // The next look has started.
+        connection.responseDelayMs = 0;
         await advance(7000);
       },
     ],
-  ])("is watched anew after %s has stood still for 7 s", async (_what, standsStill) => {
-    const { connection, renew, arrived } = await startWithClaim();
+  ])("is watched from the start after %s stood still for 7 s", async (_name, standStill) => {
+    const { connection, sendRefresh, waitForRequests } = await startWithClaim();
     await advance(25_000);
-    await standsStill(connection);
+    await standStill(connection);
     await advance(CLAIM_MS - 1000);
-    expect(renew).not.toHaveBeenCalled();
+    expect(sendRefresh).not.toHaveBeenCalled();
     await advance(1000 + 2 * LOOK_MS);
-    await arrived(1);
+    await waitForRequests(1);
   });
 
-  const goodFor = (seconds: number) => token("0", { expires_at: Math.ceil(Date.now() / 1000) + seconds });
+  const createValidTokens = (seconds: number) =>
+    createTokens("0", { expires_at: Math.ceil(Date.now() / 1000) + seconds });
 
-  test("is not taken over while the old access token is good, and at its end without a further wait", async () => {
-    const { renew, arrived } = await startWithClaim({ tokens: goodFor(45) });
+  test("is not taken over while the old access token is valid, and at once when it expires", async () => {
+    const { sendRefresh, waitForRequests } = await startWithClaim({ tokens: createValidTokens(45) });
     await advance(44_000);
-    expect(renew).not.toHaveBeenCalled();
+    expect(sendRefresh).not.toHaveBeenCalled();
     await advance(1000 + LOOK_MS);
-    await arrived(1);
+    await waitForRequests(1);
   });
 
-  test("is taken over for an access token that a resource has refused, although it is good", async () => {
-    const { arrived } = await startWithClaim({ tokens: goodFor(3600), more: { isAfterRefusal: true } });
+  test("is taken over if a resource has refused the access token before its expiry", async () => {
+    const { waitForRequests } = await startWithClaim({
+      tokens: createValidTokens(3600),
+      changes: { isAfterRefusal: true },
+    });
     await advance(CLAIM_MS + LOOK_MS);
-    await arrived(1);
+    await waitForRequests(1);
   });
 
-  test("is taken over for a refused token also if the refresh had begun before the refusal", async () => {
-    const { login, change } = await startLogin(goodFor(3600));
+  test("is taken over if a resource refuses the token after the refresh has started", async () => {
+    const { login, change } = await startLogin(createValidTokens(3600));
     await change({ refreshing: { id: "another process.1", claimed_at: Date.now() } });
-    const { renew, arrived } = createProvider();
+    const { sendRefresh, waitForRequests } = createProvider();
     const process = createRefreshSingleFlight(emitNothing);
-    process(ID, refreshOf(login, renew)).catch(() => {});
+    process(ID, createTask(login, sendRefresh)).catch(() => {});
     await advance(CLAIM_MS);
-    expect(renew).not.toHaveBeenCalled();
-    process(ID, refreshOf(login, renew, { isAfterRefusal: true })).catch(() => {});
+    expect(sendRefresh).not.toHaveBeenCalled();
+    process(ID, createTask(login, sendRefresh, { isAfterRefusal: true })).catch(() => {});
     await advance(LOOK_MS);
-    await arrived(1);
+    await waitForRequests(1);
   });
 
-  test("is not taken over while nobody knows when the access token expires", async () => {
-    const { expires_at, ...unknown } = token("0");
-    const { renew, work } = await startWithClaim({ tokens: unknown as TokenSet });
+  test("is not taken over if the expiry of the access token is unknown", async () => {
+    const { expires_at, ...withoutExpiry } = createTokens("0");
+    const { sendRefresh, work } = await startWithClaim({ tokens: withoutExpiry as TokenSet });
     const detail = "another process has not finished its refresh";
-    const failure = failureOf(work);
+    const failure = getFailure(work);
     await advance(3 * CLAIM_MS + LOOK_MS);
     expect(await failure).toMatchObject({ code: "refresh_failed", detail });
-    expect(renew).not.toHaveBeenCalled();
+    expect(sendRefresh).not.toHaveBeenCalled();
   });
 
-  test("does not lose the time that a failed request has watched it", async () => {
+  test("is watched further by the next request after a request has failed", async () => {
     const { login, change } = await startLogin();
     await change({ refreshing: { id: "another process.1", claimed_at: Date.now() } });
-    const { renew, arrived } = createProvider();
-    const connection = connect(login);
+    const { sendRefresh, waitForRequests } = createProvider();
+    const connection = createConnection(login);
     const process = createRefreshSingleFlight(emitNothing);
-    const first = failureOf(process(ID, refreshOf(connection.login, renew)));
+    const first = getFailure(process(ID, createTask(connection.login, sendRefresh)));
     await advance(25_000);
-    connection.isCut = true;
+    connection.isDown = true;
     await advance(LOOK_MS);
     expect((await first).message).toBe("ECONNREFUSED");
-    connection.isCut = false;
-    process(ID, refreshOf(connection.login, renew)).catch(() => {});
+    connection.isDown = false;
+    process(ID, createTask(connection.login, sendRefresh)).catch(() => {});
     await advance(CLAIM_MS - 25_000);
-    await arrived(1);
+    await waitForRequests(1);
   });
 
-  test("is looked at less and less often, but at least once a second", async () => {
-    const { looks, change, work } = await startWithClaim();
-    const looksIn = async (milliseconds: number) => {
-      looks.mockClear();
+  test("is looked at with growing pauses, but at least once a second", async () => {
+    const { readSpy, change, work } = await startWithClaim();
+    const countLooks = async (milliseconds: number) => {
+      readSpy.mockClear();
       await advance(milliseconds);
-      return looks.mock.calls.length;
+      return readSpy.mock.calls.length;
     };
-    expect(await looksIn(1000)).toBeGreaterThanOrEqual(4);
-    const later = await looksIn(10_000);
+    expect(await countLooks(1000)).toBeGreaterThanOrEqual(4);
+    const later = await countLooks(10_000);
     expect(later).toBeGreaterThanOrEqual(10);
     expect(later).toBeLessThanOrEqual(30);
-    await change({ version: 2, tokens: token("1"), refreshing: undefined as never });
+    await change({ version: 2, tokens: createTokens("1"), refreshing: undefined as never });
     await advance(LOOK_MS);
-    expect((await work).tokens).toEqual(token("1"));
+    expect((await work).tokens).toEqual(createTokens("1"));
   });
 });
 
 describe("a process that was cut off from the store until another one took over", () => {
-  async function takenOver() {
+  async function startTakeover() {
     const { login, read } = await startLogin();
-    const [a, b] = [createProvider(), createProvider()];
-    const connection = connect(login);
-    const first = refreshInProcess(connection.login, a.renew);
+    const a = createProvider();
+    const b = createProvider();
+    const connection = createConnection(login);
+    const first = refreshInNewProcess(connection.login, a.sendRefresh);
     first.catch(() => {});
-    await a.arrived(1);
-    connection.isCut = true;
-    const second = refreshInProcess(login, b.renew);
+    await a.waitForRequests(1);
+    connection.isDown = true;
+    const second = refreshInNewProcess(login, b.sendRefresh);
     second.catch(() => {});
     await advance(CLAIM_MS + LOOK_MS);
-    await b.arrived(1);
+    await b.waitForRequests(1);
     return {
       login,
       read,
       first,
       second,
-      /** What the provider answers to the first process, which is connected again. */
-      async firstHas(renewed: RefreshResult) {
-        connection.isCut = false;
-        a.waiting[0]?.resolve(renewed);
+      /** Sends the provider's response to the first process, which is connected again. */
+      async completeFirst(result: RefreshResult) {
+        connection.isDown = false;
+        a.pending[0]?.resolve(result);
         await advance(2500);
       },
-      async secondHas(tokens: TokenSet) {
-        b.waiting[0]?.resolve({ tokens });
+      async completeSecond(tokens: TokenSet) {
+        b.pending[0]?.resolve({ tokens });
         await advance(100);
       },
-      async secondIsRefused() {
-        b.waiting[0]?.reject(REFUSED);
+      async refuseSecond() {
+        b.pending[0]?.reject(REFUSED);
         await advance(100);
       },
     };
   }
 
-  const sameRefreshToken = (name: string) => token(name, { refresh_token: "refresh 0" });
+  const createUnrotatedTokens = (name: string) => createTokens(name, { refresh_token: "refresh 0" });
   const failure = new PortalAuthError("hook_failed");
 
   test.each<[string, (name: string) => TokenSet]>([
-    ["", token],
-    [", although the refresh token has not rotated", sameRefreshToken],
-  ])("leaves the tokens of that one%s", async (_which, tokens) => {
-    const { firstHas, secondHas, first, second, read } = await takenOver();
-    await secondHas(tokens("of the second"));
-    await firstHas({ tokens: tokens("of the first") });
-    for (const one of [first, second]) expect((await one).tokens).toEqual(tokens("of the second"));
+    ["", createTokens],
+    [", even if the refresh token has not rotated", createUnrotatedTokens],
+  ])("does not overwrite the tokens of that process%s", async (_case, tokens) => {
+    const { completeFirst, completeSecond, first, second, read } = await startTakeover();
+    await completeSecond(tokens("of the second"));
+    await completeFirst({ tokens: tokens("of the first") });
+    for (const work of [first, second]) expect((await work).tokens).toEqual(tokens("of the second"));
     expect(await read()).toMatchObject({ tokens: tokens("of the second"), version: 2 });
   });
 
   test.each<[string, (name: string) => TokenSet]>([
-    ["", token],
-    [", although the refresh token has not rotated", sameRefreshToken],
-  ])("brings its tokens if that one is refused%s", async (_which, tokens) => {
-    const { firstHas, secondIsRefused, second, read } = await takenOver();
-    await firstHas({ tokens: tokens("of the first") });
-    await secondIsRefused();
+    ["", createTokens],
+    [", even if the refresh token has not rotated", createUnrotatedTokens],
+  ])("saves its tokens if the refresh token of that process is refused%s", async (_case, tokens) => {
+    const { completeFirst, refuseSecond, second, read } = await startTakeover();
+    await completeFirst({ tokens: tokens("of the first") });
+    await refuseSecond();
     expect((await second).tokens).toEqual(tokens("of the first"));
     const stored = await read();
     expect(stored).toMatchObject({ tokens: tokens("of the first"), version: 2 });
     expect(stored).not.toHaveProperty("refreshing");
   });
 
-  test("returns the tokens of that one if its own refresh has failed", async () => {
-    const { firstHas, secondHas, first, read } = await takenOver();
-    await secondHas(token("of the second"));
-    await firstHas({ tokens: token("0"), failure });
-    expect((await first).tokens).toEqual(token("of the second"));
-    expect(await read()).toMatchObject({ tokens: token("of the second"), version: 2 });
+  test("returns the tokens of that process if its own refresh has failed", async () => {
+    const { completeFirst, completeSecond, first, read } = await startTakeover();
+    await completeSecond(createTokens("of the second"));
+    await completeFirst({ tokens: createTokens("0"), failure });
+    expect((await first).tokens).toEqual(createTokens("of the second"));
+    expect(await read()).toMatchObject({ tokens: createTokens("of the second"), version: 2 });
   });
 
   test.each<[string, RefreshResult, version: number]>([
-    ["with tokens", { tokens: token("of the first") }, 2],
-    ["with a failure", { tokens: token("0", { refresh_token: "refresh of the first" }), failure }, 1],
-  ])("that comes back first, %s, leaves the claim of that one", async (_how, had, version) => {
-    const { firstHas, secondHas, second, login, read } = await takenOver();
-    await firstHas(had);
-    const third = createProvider();
-    const another = refreshInProcess(login, third.renew, {
-      hasNewTokens: (stored) => stored.version > version,
-    });
-    await advance(3000);
-    expect(third.renew).not.toHaveBeenCalled(); // one is under way
-    await secondHas(token("of the second"));
-    await advance(1000);
-    for (const one of [second, another]) expect((await one).tokens).toEqual(token("of the second"));
-    const stored = await read();
-    expect(stored).toMatchObject({ tokens: token("of the second"), version: version + 1 });
-    expect(stored).not.toHaveProperty("refreshing");
-  });
+    ["with tokens", { tokens: createTokens("of the first") }, 2],
+    ["with a failure", { tokens: createTokens("0", { refresh_token: "refresh of the first" }), failure }, 1],
+  ])(
+    "does not remove the claim of that process if it reconnects first, %s",
+    async (_how, result, version) => {
+      const { completeFirst, completeSecond, second, login, read } = await startTakeover();
+      await completeFirst(result);
+      const third = createProvider();
+      const another = refreshInNewProcess(login, third.sendRefresh, {
+        hasNewTokens: (stored) => stored.version > version,
+      });
+      await advance(3000);
+      expect(third.sendRefresh).not.toHaveBeenCalled(); // The second refresh still runs.
+      await completeSecond(createTokens("of the second"));
+      await advance(1000);
+      for (const work of [second, another])
+        expect((await work).tokens).toEqual(createTokens("of the second"));
+      const stored = await read();
+      expect(stored).toMatchObject({ tokens: createTokens("of the second"), version: version + 1 });
+      expect(stored).not.toHaveProperty("refreshing");
+    },
+  );
 });
 
 describe("a refused refresh token", () => {
   test("ends the login", async () => {
     const { login, read } = await startLogin();
-    const { renew, waiting, arrived } = createProvider();
-    const work = failureOf(refreshInProcess(login, renew));
-    await arrived(1);
-    waiting[0]?.reject(REFUSED);
+    const { sendRefresh, pending, waitForRequests } = createProvider();
+    const work = getFailure(refreshInNewProcess(login, sendRefresh));
+    await waitForRequests(1);
+    pending[0]?.reject(REFUSED);
     expect(await settled(work)).toBe(REFUSED);
     expect(await read()).toBeUndefined();
   });
 
   test.each([
-    ["another refresh token", { tokens: token("of another") }],
+    ["another refresh token", { tokens: createTokens("of another") }],
     [
       "another version with the same refresh token",
-      { tokens: token("new", { refresh_token: "refresh 0" }), version: 2 },
+      { tokens: createTokens("new", { refresh_token: "refresh 0" }), version: 2 },
     ],
-  ])("does not end it if %s is stored meanwhile: that one is returned", async (_what, newer) => {
+  ])("returns the stored login if %s was stored meanwhile", async (_what, newer) => {
     const { login, read, change } = await startLogin();
-    const { renew, waiting, arrived } = createProvider();
-    const work = refreshInProcess(login, renew);
-    await arrived(1);
+    const { sendRefresh, pending, waitForRequests } = createProvider();
+    const work = refreshInNewProcess(login, sendRefresh);
+    await waitForRequests(1);
     await change(newer);
-    waiting[0]?.reject(REFUSED);
+    pending[0]?.reject(REFUSED);
     expect((await settled(work)).tokens).toEqual(newer.tokens);
     expect(await read()).toMatchObject(newer);
   });
 
-  /** A process has taken a claim over, and is refused. */
+  /** Starts a process that takes a claim over. Then its refresh token is refused. */
   async function refusedAfterTakeover() {
-    const { read, change, arrived, waiting, work } = await startWithClaim();
+    const { read, change, waitForRequests, pending, work } = await startWithClaim();
     await advance(CLAIM_MS + LOOK_MS);
-    await arrived(1);
-    waiting[0]?.reject(REFUSED);
+    await waitForRequests(1);
+    pending[0]?.reject(REFUSED);
     return { read, change, work };
   }
 
-  /** A process is refused whose claim another one has taken over. */
+  /** Starts a process whose claim another process takes over. Then its refresh token is refused. */
   async function refusedAfterLoss() {
     const { login, read, change } = await startLogin();
-    const { renew, waiting, arrived } = createProvider();
-    const work = refreshInProcess(login, renew);
+    const { sendRefresh, pending, waitForRequests } = createProvider();
+    const work = refreshInNewProcess(login, sendRefresh);
     work.catch(() => {});
-    await arrived(1);
+    await waitForRequests(1);
     await change({ refreshing: { id: "another process.1", claimed_at: Date.now() } });
-    waiting[0]?.reject(REFUSED);
+    pending[0]?.reject(REFUSED);
     return { read, change, work };
   }
 
-  const DELIVERS_MS = 70_000; // after it was first seen: 30 s until it is answered, 30 s to save, 10 s for the last try
+  /** 30 s for the lifetime of the claim, 30 s to retry saving, 10 s for the last attempt. */
+  const CAN_DELIVER_MS = 70_000;
 
   describe.each([
-    ["which took over from another one", refusedAfterTakeover, DELIVERS_MS - CLAIM_MS],
-    ["whose claim another one has taken over", refusedAfterLoss, DELIVERS_MS],
-  ])("of a process %s", (_which, refused, waitsMs) => {
-    test("waits for the tokens that the other one may have, and returns them", async () => {
-      const { read, change, work } = await refused();
-      await advance(waitsMs - 5000);
-      const newer = { tokens: token("of the other"), version: 2 };
+    ["that took a claim over", refusedAfterTakeover, CAN_DELIVER_MS - CLAIM_MS],
+    ["whose claim another process took over", refusedAfterLoss, CAN_DELIVER_MS],
+  ])("of a process %s", (_case, startRefused, waitMs) => {
+    test("waits for the tokens of the other process, and returns them", async () => {
+      const { read, change, work } = await startRefused();
+      await advance(waitMs - 5000);
+      const newer = { tokens: createTokens("of the other"), version: 2 };
       await change(newer);
       await advance(600);
-      expect((await work).tokens).toEqual(token("of the other"));
+      expect((await work).tokens).toEqual(createTokens("of the other"));
       expect(await read()).toMatchObject(newer);
     });
 
-    test("ends the login if nothing comes", async () => {
-      const { read, work } = await refused();
-      const failure = failureOf(work);
-      await advance(waitsMs - 2000);
+    test("ends the login if the other process saves no tokens", async () => {
+      const { read, work } = await startRefused();
+      const failure = getFailure(work);
+      await advance(waitMs - 2000);
       expect(await read()).toBeDefined();
       await advance(3000);
       expect(await failure).toBe(REFUSED);
@@ -506,11 +530,11 @@ describe("a refused refresh token", () => {
     });
   });
 
-  test("ends the login at once if the other process has left its claim behind long ago", async () => {
-    const { read, arrived, waiting, work } = await startWithClaim({ claimedAgoMs: 601_000 });
-    await arrived(1);
-    waiting[0]?.reject(REFUSED);
-    expect(await settled(failureOf(work))).toBe(REFUSED);
+  test("ends the login at once if the claim of the other process is old", async () => {
+    const { read, waitForRequests, pending, work } = await startWithClaim({ claimedAgoMs: 601_000 });
+    await waitForRequests(1);
+    pending[0]?.reject(REFUSED);
+    expect(await settled(getFailure(work))).toBe(REFUSED);
     expect(await read()).toBeUndefined();
   });
 });

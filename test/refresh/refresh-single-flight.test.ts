@@ -7,53 +7,56 @@ import {
 } from "../../lib/refresh/refresh-single-flight.js";
 import {
   advance,
-  connect,
+  createConnection,
   createProvider,
-  failureOf,
+  createTask,
+  createTokens,
+  getFailure,
   ID,
-  refreshInProcess,
-  refreshOf,
+  refreshInNewProcess,
   settled,
   startLogin,
-  token,
   useFakeTime,
 } from "./setup.js";
 
 beforeEach(useFakeTime);
 
-test("requests that need a refresh while one runs share it, in this process and in others", async () => {
+test("requests share a running refresh, in this process and in others", async () => {
   const { login, read } = await startLogin();
-  const { renew, waiting, arrived } = createProvider();
-  const [here, there] = [createRefreshSingleFlight(emitNothing), createRefreshSingleFlight(emitNothing)];
-  const all = [here, here, there, there].map((refreshOnce) => refreshOnce(ID, refreshOf(login, renew)));
-  await arrived(1);
+  const { sendRefresh, pending, waitForRequests } = createProvider();
+  const here = createRefreshSingleFlight(emitNothing);
+  const there = createRefreshSingleFlight(emitNothing);
+  const all = [here, here, there, there].map((refreshOnce) =>
+    refreshOnce(ID, createTask(login, sendRefresh)),
+  );
+  await waitForRequests(1);
   await advance(1000);
-  waiting[0]?.resolve({ tokens: token("1") });
+  pending[0]?.resolve({ tokens: createTokens("1") });
   await advance(1000);
   const outcomes = await Promise.all(all);
   expect(new Set(outcomes.map(({ tokens, version }) => `${tokens.access_token}, ${version}`))).toEqual(
     new Set(["access 1, 2"]),
   );
-  expect(renew).toHaveBeenCalledOnce();
+  expect(sendRefresh).toHaveBeenCalledOnce();
   const stored = await read();
-  expect(stored).toMatchObject({ version: 2, tokens: token("1") });
+  expect(stored).toMatchObject({ version: 2, tokens: createTokens("1") });
   expect(stored).not.toHaveProperty("refreshing");
 });
 
-test("events report who refreshed, who joined, and who waited for another process", async () => {
+test("events report a refresh, a request that joined it, and a process that waited for it", async () => {
   const { login } = await startLogin();
-  const { renew, waiting, arrived } = createProvider();
+  const { sendRefresh, pending, waitForRequests } = createProvider();
   const events: string[] = [];
   const [here, there] = ["here", "there"].map((process) =>
     createRefreshSingleFlight(
-      (name, tell) => void events.push(`${process} ${name} ${JSON.stringify(tell())}`),
+      (name, createEvent) => void events.push(`${process} ${name} ${JSON.stringify(createEvent())}`),
     ),
   ) as [RefreshSingleFlight, RefreshSingleFlight];
-  const first = here(ID, refreshOf(login, renew));
-  await arrived(1);
-  const all = [first, ...[here, there].map((refreshOnce) => refreshOnce(ID, refreshOf(login, renew)))];
+  const first = here(ID, createTask(login, sendRefresh));
+  await waitForRequests(1);
+  const all = [first, ...[here, there].map((refreshOnce) => refreshOnce(ID, createTask(login, sendRefresh)))];
   await advance(1000);
-  waiting[0]?.resolve({ tokens: token("1") });
+  pending[0]?.resolve({ tokens: createTokens("1") });
   await advance(1000);
   await Promise.all(all);
   const withoutNumbers = events.map((line) => line.replace(/\d+\.\d+|\b\d{2,}\b/g, "…"));
@@ -64,17 +67,17 @@ test("events report who refreshed, who joined, and who waited for another proces
   ]);
 });
 
-test("an event reports how each refresh ends, also if none is needed, or the session has ended", async () => {
+test("an event reports the end of each refresh, even if it was not needed or fails", async () => {
   const { login, end } = await startLogin();
-  const { renew } = createProvider();
+  const { sendRefresh } = createProvider();
   const events: string[] = [];
-  const once = createRefreshSingleFlight(
-    (name, tell) => void events.push(`${name} ${JSON.stringify(tell())}`),
+  const refreshOnce = createRefreshSingleFlight(
+    (name, createEvent) => void events.push(`${name} ${JSON.stringify(createEvent())}`),
   );
-  const enough = { ...refreshOf(login, renew), hasNewTokens: () => true };
-  await Promise.all([once(ID, enough), once(ID, enough)]);
+  const task = { ...createTask(login, sendRefresh), hasNewTokens: () => true };
+  await Promise.all([refreshOnce(ID, task), refreshOnce(ID, task)]);
   await end();
-  await failureOf(once(ID, refreshOf(login, renew)));
+  await getFailure(refreshOnce(ID, createTask(login, sendRefresh)));
   expect(events.map((line) => line.replace(/\d+\.\d+|"took":\d+|"waited":\d+/g, "…"))).toEqual([
     'refresh.joined {"refresh":1}',
     expect.stringMatching(/^lock\.waited \{"refresh":1,.*"refreshed":true\}$/),
@@ -84,120 +87,120 @@ test("an event reports how each refresh ends, also if none is needed, or the ses
   ]);
 });
 
-test("a process refreshes what is stored when it claims the login", async () => {
+test("a process sends the refresh token that is stored when it claims the login", async () => {
   const { login, change } = await startLogin();
-  const { renew, waiting, arrived } = createProvider();
-  await change({ tokens: token("9") });
-  const work = refreshInProcess(login, renew);
-  await arrived(1);
-  expect(waiting[0]?.with.tokens.refresh_token).toBe("refresh 9");
-  waiting[0]?.resolve({ tokens: token("10") });
+  const { sendRefresh, pending, waitForRequests } = createProvider();
+  await change({ tokens: createTokens("9") });
+  const work = refreshInNewProcess(login, sendRefresh);
+  await waitForRequests(1);
+  expect(pending[0]?.login.tokens.refresh_token).toBe("refresh 9");
+  pending[0]?.resolve({ tokens: createTokens("10") });
   await settled(work);
 });
 
-test("a change that a request makes meanwhile stays", async () => {
+test("a refresh does not overwrite a change of the session", async () => {
   const { login, read, records } = await startLogin();
-  const { renew, waiting, arrived } = createProvider();
-  const work = refreshInProcess(login, renew);
-  await arrived(1);
+  const { sendRefresh, pending, waitForRequests } = createProvider();
+  const work = refreshInNewProcess(login, sendRefresh);
+  await waitForRequests(1);
   await settled(records.updateEntry(ID, { cart: "two books" }, [], undefined));
-  waiting[0]?.resolve({ tokens: token("1") });
+  pending[0]?.resolve({ tokens: createTokens("1") });
   await settled(work);
   expect(await read()).toMatchObject({ version: 2 });
   expect((await settled(records.readEntry(ID)))?.app).toEqual({ cart: "two books" });
 });
 
-test("a session that has no login any more is not refreshed", async () => {
+test("a session without a login is not refreshed", async () => {
   const { login, records } = await startLogin();
   await settled(records.createEntry(ID, { cart: "book" }, undefined, 60_000));
-  const { renew } = createProvider();
-  const failure = await settled(failureOf(refreshInProcess(login, renew)));
+  const { sendRefresh } = createProvider();
+  const failure = await settled(getFailure(refreshInNewProcess(login, sendRefresh)));
   expect(failure).toMatchObject({ code: "login_required", detail: "the session has ended" });
-  expect(renew).not.toHaveBeenCalled();
+  expect(sendRefresh).not.toHaveBeenCalled();
 });
 
-test("a session that ends during the refresh stays gone, and its new tokens are passed on to be revoked", async () => {
+test("a session that ends during the refresh is not restored, and its new tokens are reported", async () => {
   const { login, read, end } = await startLogin();
-  const { renew, waiting, arrived } = createProvider();
-  const onOrphan = vi.fn();
-  const work = failureOf(refreshInProcess(login, renew, { onUnsavedTokens: onOrphan }));
-  await arrived(1);
+  const { sendRefresh, pending, waitForRequests } = createProvider();
+  const onUnsavedTokens = vi.fn();
+  const work = getFailure(refreshInNewProcess(login, sendRefresh, { onUnsavedTokens }));
+  await waitForRequests(1);
   await end();
-  waiting[0]?.resolve({ tokens: token("1") });
+  pending[0]?.resolve({ tokens: createTokens("1") });
   const detail = "the session was ended during the refresh";
   expect(await settled(work)).toMatchObject({ code: "login_required", detail });
-  expect(onOrphan).toHaveBeenCalledExactlyOnceWith(token("1"));
+  expect(onUnsavedTokens).toHaveBeenCalledExactlyOnceWith(createTokens("1"));
   expect(await read()).toBeUndefined();
 });
 
-test("a refresh token that has not rotated is not revoked if its session ends: another session may use it", async () => {
+test("an unrotated refresh token is not reported if its session ends during the refresh", async () => {
   const { login, end } = await startLogin();
-  const { renew, waiting, arrived } = createProvider();
-  const onOrphan = vi.fn();
-  const work = failureOf(refreshInProcess(login, renew, { onUnsavedTokens: onOrphan }));
-  await arrived(1);
+  const { sendRefresh, pending, waitForRequests } = createProvider();
+  const onUnsavedTokens = vi.fn();
+  const work = getFailure(refreshInNewProcess(login, sendRefresh, { onUnsavedTokens }));
+  await waitForRequests(1);
   await end();
-  waiting[0]?.resolve({ tokens: token("1", { refresh_token: "refresh 0" }) });
+  pending[0]?.resolve({ tokens: createTokens("1", { refresh_token: "refresh 0" }) });
   expect((await settled(work)).code).toBe("login_required");
-  expect(onOrphan).not.toHaveBeenCalled();
+  expect(onUnsavedTokens).not.toHaveBeenCalled();
 });
 
-test("a failure that comes with tokens is thrown after they are saved", async () => {
+test("a failure after new tokens is thrown when they are saved", async () => {
   const { login, read } = await startLogin();
-  const { renew, waiting, arrived } = createProvider();
+  const { sendRefresh, pending, waitForRequests } = createProvider();
   const failure = new PortalAuthError("hook_failed");
-  const work = failureOf(refreshInProcess(login, renew));
-  await arrived(1);
+  const work = getFailure(refreshInNewProcess(login, sendRefresh));
+  await waitForRequests(1);
   await advance(5000);
-  waiting[0]?.resolve({ tokens: token("1"), failure });
+  pending[0]?.resolve({ tokens: createTokens("1"), failure });
   expect(await settled(work)).toBe(failure);
-  // the access token is the old one, so the time when it was obtained stays
+  // The access token is the old one, so `obtained_at` stays.
   const stored = await read();
-  expect(stored).toMatchObject({ tokens: token("1"), version: 1, obtained_at: 0 });
+  expect(stored).toMatchObject({ tokens: createTokens("1"), version: 1, obtained_at: 0 });
   expect(stored).not.toHaveProperty("refreshing");
 });
 
 describe("a store that fails", () => {
   async function startFailing() {
     const { login, read } = await startLogin();
-    const { renew, waiting, arrived } = createProvider();
-    const connection = connect(login);
-    const work = refreshInProcess(connection.login, renew);
+    const { sendRefresh, pending, waitForRequests } = createProvider();
+    const connection = createConnection(login);
+    const work = refreshInNewProcess(connection.login, sendRefresh);
     work.catch(() => {});
-    await arrived(1);
-    connection.isCut = true;
-    waiting[0]?.resolve({ tokens: token("1") });
-    return { read, renew, connection, work };
+    await waitForRequests(1);
+    connection.isDown = true;
+    pending[0]?.resolve({ tokens: createTokens("1") });
+    return { read, sendRefresh, connection, work };
   }
 
-  test("after the provider has answered is asked again, so that the new refresh token is not lost", async () => {
-    const { read, renew, connection, work } = await startFailing();
+  test("after the response of the provider is called again, so the new refresh token is saved", async () => {
+    const { read, sendRefresh, connection, work } = await startFailing();
     await advance(20_000);
-    connection.isCut = false;
+    connection.isDown = false;
     await advance(3000);
-    expect((await work).tokens).toEqual(token("1"));
-    expect(await read()).toMatchObject({ tokens: token("1") });
-    expect(renew).toHaveBeenCalledOnce();
+    expect((await work).tokens).toEqual(createTokens("1"));
+    expect(await read()).toMatchObject({ tokens: createTokens("1") });
+    expect(sendRefresh).toHaveBeenCalledOnce();
   });
 
-  test("for longer than half a minute is reported", async () => {
+  test("for more than 30 s makes the refresh fail", async () => {
     const { work } = await startFailing();
     await advance(35_000);
     const detail = "new tokens could not be saved";
-    expect(await failureOf(work)).toMatchObject({ code: "session_store_failed", detail });
+    expect(await getFailure(work)).toMatchObject({ code: "session_store_failed", detail });
   });
 });
 
-test("the age of a refresh is known to the process that runs it", async () => {
+test("getAgeMs() returns the age of a running refresh of this process", async () => {
   const { login } = await startLogin();
-  const { renew, waiting, arrived } = createProvider();
+  const { sendRefresh, pending, waitForRequests } = createProvider();
   const process = createRefreshSingleFlight(emitNothing);
   expect(process.getAgeMs(ID)).toBe(0);
-  const work = process(ID, refreshOf(login, renew));
-  await arrived(1);
+  const work = process(ID, createTask(login, sendRefresh));
+  await waitForRequests(1);
   await advance(3000);
   expect(process.getAgeMs(ID)).toBeGreaterThanOrEqual(3000);
-  waiting[0]?.resolve({ tokens: token("1") });
+  pending[0]?.resolve({ tokens: createTokens("1") });
   await settled(work);
   expect(process.getAgeMs(ID)).toBe(0);
 });

@@ -19,35 +19,36 @@ import { fakeTime, settled } from "../support/fake-time.js";
 
 export { advance, settled } from "../support/fake-time.js";
 
-// A process is one createRefreshOnce(). Several of them share one store. Time stands still unless a test advances it.
+// Each createRefreshSingleFlight() is one process. Several of them share a store. Only tests advance the time.
 
 export const ID = "s:the-session";
 export const REFUSED = new PortalAuthError("refresh_refused");
-/** As long as a claim lasts in these tests: 20 s for the refresh, and twice 5 s for the store. */
+/** The lifetime of a claim in these tests: 20 s for the refresh, and twice 5 s for the store. */
 export const CLAIM_MS = 30_000;
 
-/** Tokens that have expired, unless `more` says otherwise. */
-export const token = (name: string, more: Partial<TokenSet> = {}): TokenSet => ({
+/** Creates tokens. They have expired, unless `changes` contains another `expires_at`. */
+export const createTokens = (name: string, changes: Partial<TokenSet> = {}): TokenSet => ({
   access_token: `access ${name}`,
   token_type: "bearer",
   refresh_token: `refresh ${name}`,
   expires_at: 0,
-  ...more,
+  ...changes,
 });
 
-/** How long this process has stood still in this test, in milliseconds. */
-let stoodStillMs = 0;
+/** The sum of all stalls of this process in this test. */
+let stalledMs = 0;
 
+/** Replaces all timers. `stall` can also stop this process. */
 export function useFakeTime(): void {
   fakeTime();
-  stoodStillMs = 0;
+  stalledMs = 0;
   const now = performance.now.bind(performance);
-  vi.spyOn(performance, "now").mockImplementation(() => now() + stoodStillMs);
+  vi.spyOn(performance, "now").mockImplementation(() => now() + stalledMs);
 }
 
-/** This process stands still for so long: no timer runs in between. */
-export function standStill(milliseconds: number): void {
-  stoodStillMs += milliseconds;
+/** Stops this process for some time. Meanwhile no timer runs. */
+export function stall(milliseconds: number): void {
+  stalledMs += milliseconds;
 }
 
 const OPTIONS = {
@@ -58,63 +59,66 @@ const OPTIONS = {
   warn: () => {},
 };
 
-/** The stored login, as a process sees it that reaches the store in this way. */
-export function loginIn(records: RecordStore): UpdatableLogin {
+/** Returns access to the stored login via these records. */
+export function openLogin(records: RecordStore): UpdatableLogin {
   const logins = new Logins({ ...OPTIONS, records });
   return { update: (change) => logins.update(ID, change) };
 }
 
-/** A login in a store of ours, beside what the application keeps in the session. */
-export async function startLogin(tokens = token("0")) {
+/** Creates a store with a session that has a login. */
+export async function startLogin(tokens = createTokens("0")) {
   const records = createMemoryStore();
   const logins = new Logins({ ...OPTIONS, records });
   const record = logins.encode(ID, loginRecord({ tokens, version: 1, obtained_at: 0 }));
   await settled(records.createEntry(ID, { cart: "book" }, record, 1000 * OPTIONS.absoluteSeconds));
   return {
     records,
-    login: loginIn(records),
-    looks: vi.spyOn(records, "read"),
+    login: openLogin(records),
+    readSpy: vi.spyOn(records, "read"),
     read: async () => (await settled(logins.read(ID)))?.login?.record,
-    /** What another process writes into the stored login. */
-    change: (more: Partial<LoginRecord>) => settled(logins.update(ID, (stored) => ({ ...stored, ...more }))),
+    /** Changes the stored login, as another process would. */
+    change: (changes: Partial<LoginRecord>) =>
+      settled(logins.update(ID, (stored) => ({ ...stored, ...changes }))),
     end: () => settled(logins.remove(ID)),
   };
 }
 
-/** The login as a process sees it that a test can cut off from the store, or slow down. */
-export function connect(login: UpdatableLogin) {
+/** Creates a connection to the store that a test can interrupt or delay. */
+export function createConnection(login: UpdatableLogin) {
   const update: UpdatableLogin["update"] = async (change) => {
-    if (connection.isCut) throw new Error("ECONNREFUSED");
-    const after = await login.update(change);
-    if (connection.answersAfterMs) await new Promise((done) => setTimeout(done, connection.answersAfterMs));
-    return after;
+    if (connection.isDown) throw new Error("ECONNREFUSED");
+    const updated = await login.update(change);
+    if (connection.responseDelayMs) await new Promise((done) => setTimeout(done, connection.responseDelayMs));
+    return updated;
   };
-  const connection = { isCut: false, answersAfterMs: 0, login: { update } };
+  const connection = { isDown: false, responseDelayMs: 0, login: { update } };
   return connection;
 }
 
-/** A provider that answers when the test says so. */
+/** Creates a provider. The test sends its responses. */
 export function createProvider() {
-  const waiting: {
-    resolve(renewed: RefreshResult): void;
+  const pending: {
+    resolve(result: RefreshResult): void;
     reject(error: unknown): void;
-    with: LoginRecord;
+    login: LoginRecord;
   }[] = [];
-  const renew = vi.fn<SendRefresh>(
-    (stored) =>
-      new Promise<RefreshResult>((resolve, reject) => void waiting.push({ resolve, reject, with: stored })),
+  const sendRefresh = vi.fn<SendRefresh>(
+    (login) =>
+      new Promise<RefreshResult>((resolve, reject) => {
+        pending.push({ resolve, reject, login });
+      }),
   );
   return {
-    renew,
-    waiting,
-    arrived: (count: number) => vi.waitFor(() => expect(waiting).toHaveLength(count)),
+    sendRefresh,
+    pending,
+    waitForRequests: (count: number) => vi.waitFor(() => expect(pending).toHaveLength(count)),
   };
 }
 
-export function refreshOf(
+export function createTask(
   login: UpdatableLogin,
-  renew: SendRefresh,
-  more: Partial<RefreshTask> = {},
+  sendRefresh: SendRefresh,
+  changes: Partial<RefreshTask> = {},
 ): RefreshTask {
   return {
     login,
@@ -122,29 +126,30 @@ export function refreshOf(
     maxRefreshMs: 20_000,
     hasNewTokens: ({ version }) => version > 1,
     shouldEndLogin: (error) => error === REFUSED,
-    prepare: async () => renew,
+    prepare: async () => sendRefresh,
     isAfterRefusal: false,
     onUnsavedTokens: () => {},
-    ...more,
+    ...changes,
   };
 }
 
-/** One refresh, by a process of its own. */
-export const refreshInProcess = (...given: Parameters<typeof refreshOf>): Promise<LoginRecord> =>
-  createRefreshSingleFlight(emitNothing)(ID, refreshOf(...given));
+/** Refreshes the login in a new process. */
+export const refreshInNewProcess = (...args: Parameters<typeof createTask>): Promise<LoginRecord> =>
+  createRefreshSingleFlight(emitNothing)(ID, createTask(...args));
 
-export const failureOf = (work: Promise<unknown>): Promise<PortalAuthError> =>
+/** Resolves to the error of work that must fail. */
+export const getFailure = (work: Promise<unknown>): Promise<PortalAuthError> =>
   work.then(
-    () => Promise.reject(new Error("it has succeeded")),
+    () => Promise.reject(new Error("The work must fail.")),
     (error) => error,
   );
 
-/** Whether the work has ended, and after how many milliseconds. */
-export function timeOf(work: Promise<unknown>) {
-  const began = performance.now();
+/** Measures the duration of some work. It is undefined until the work has ended. */
+export function measure(work: Promise<unknown>) {
+  const startedAt = performance.now();
   const time: { tookMs: number | undefined } = { tookMs: undefined };
   const done = () => {
-    time.tookMs = performance.now() - began;
+    time.tookMs = performance.now() - startedAt;
   };
   work.then(done, done);
   return time;
