@@ -33,14 +33,14 @@ export interface CreateStoreOptions {
  * @throws PortalAuthError `options_invalid`
  */
 export function createStore(given: StoreInput | undefined, { logger }: CreateStoreOptions = {}): PortalStore {
-  if (!isStoreGiven(given)) throw new PortalAuthError("options_invalid", { detail: describeProblem(given) });
+  if (!isStoreInput(given)) throw new PortalAuthError("options_invalid", { detail: describeProblem(given) });
   if (given === MEMORY_URL) return new PortalSessionStore(createMemoryStore());
   const { warn } = createLog(logger && createSafeWrite(logger), emitNothing);
   const { store, opened, close } = openStore(given, { warn });
   return new PortalSessionStore(store, lifetimeByCookie, { opened, close });
 }
 
-function isStoreGiven(given: StoreInput | undefined): given is StoreInput {
+function isStoreInput(given: StoreInput | undefined): given is StoreInput {
   return typeof given === "string" ? isStoreUrl(given) : Boolean(given) && isStore(Object(given));
 }
 

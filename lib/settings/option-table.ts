@@ -2,10 +2,13 @@ import * as v from "valibot";
 import type { DefaultValue, FixedDefault, OptionRecord } from "./option-record.js";
 import { clientOptions } from "./options/client-options.js";
 import { endpointOptions } from "./options/endpoint-options.js";
-import { flowOptions } from "./options/flow-options.js";
+import { loginOptions } from "./options/login-options.js";
+import { logoutOptions } from "./options/logout-options.js";
 import { pageOptions } from "./options/page-options.js";
 import { providerOptions } from "./options/provider-options.js";
+import { routeAndHookOptions } from "./options/route-and-hook-options.js";
 import { sessionOptions } from "./options/session-options.js";
+import { tokenOptions } from "./options/token-options.js";
 import type { PortalAuthOptions } from "./portal-auth-options.js";
 
 /**
@@ -17,7 +20,10 @@ export const OPTIONS = {
   ...providerOptions,
   ...clientOptions,
   ...endpointOptions,
-  ...flowOptions,
+  ...tokenOptions,
+  ...loginOptions,
+  ...logoutOptions,
+  ...routeAndHookOptions,
   ...sessionOptions,
   ...pageOptions,
 } satisfies Readonly<Record<keyof PortalAuthOptions, OptionRecord>>;

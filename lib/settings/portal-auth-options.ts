@@ -141,17 +141,6 @@ export interface PortalAuthOptions {
    */
   refreshLeeway?: number | undefined;
   /**
-   * Time that a user has to sign in at the provider, in seconds. Afterwards the login attempt fails with
-   * `login_expired`. PORTAL_LOGIN_TIMEOUT; 30 to 86400, default 600.
-   */
-  loginTimeout?: number | undefined;
-  /**
-   * The path to which the callback redirects a signed-in user whose login attempt has expired or is unknown,
-   * such as from a bookmark. It is a path of this site, as browsers see it. Users without a session get an
-   * error page. PORTAL_LATE_CALLBACK_PATH; default the start page.
-   */
-  lateCallbackPath?: string | undefined;
-  /**
    * Origins to which req.portal.fetch() may send the access token, e.g. ["https://api.example"].
    * PORTAL_API_ORIGINS, separated by commas; default none.
    */
@@ -162,6 +151,17 @@ export interface PortalAuthOptions {
    * default "roles".
    */
   rolesClaim?: string | undefined;
+  /**
+   * Time that a user has to sign in at the provider, in seconds. Afterwards the login attempt fails with
+   * `login_expired`. PORTAL_LOGIN_TIMEOUT; 30 to 86400, default 600.
+   */
+  loginTimeout?: number | undefined;
+  /**
+   * The path to which the callback redirects a signed-in user whose login attempt has expired or is unknown,
+   * such as from a bookmark. It is a path of this site, as browsers see it. Users without a session get an
+   * error page. PORTAL_LATE_CALLBACK_PATH; default the start page.
+   */
+  lateCallbackPath?: string | undefined;
   /**
    * Whether to redirect a visitor's browser to the provider once, without a login page (`prompt=none`). The
    * redirect finds out whether the user is signed in there (OpenID Connect Core 1.0, section 3.1.2.1). It

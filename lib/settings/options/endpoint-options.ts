@@ -1,9 +1,9 @@
 import { describePostLogoutUrl } from "../../http/external-url.js";
 import { hasEndpointsByHand } from "../has-endpoints-by-hand.js";
-import { derived, option } from "../option-record.js";
-import { httpsUrlOf, url } from "../option-schemas.js";
+import { derived, option, value } from "../option-record.js";
+import { httpsUrlOf, seconds, url } from "../option-schemas.js";
 import type { Profile } from "../profiles.js";
-import { showUrl } from "../show-value.js";
+import { showText, showUrl } from "../show-value.js";
 
 /** An endpoint that is in the discovery document, or set by hand together with the other required ones. */
 const FROM_DISCOVERY = derived((settings) => (hasEndpointsByHand(settings) ? undefined : "from discovery"));
@@ -18,7 +18,10 @@ const fromProfile = (endpoint: keyof Profile["endpoints"]) =>
     (settings) => (settings?.profile.endpoints[endpoint] ? "profile" : "default"),
   );
 
-/** The options for URLs of the provider, and for the URL to which it redirects after a logout. */
+/**
+ * The options for requests to the provider: its URLs, timeouts, and the URL to which it redirects after a
+ * logout.
+ */
 export const endpointOptions = {
   authorizationUrl: option({
     variable: {
@@ -76,5 +79,17 @@ export const endpointOptions = {
     schema: url("write the https URL to which the provider redirects after a logout (http only on loopback)"),
     default: derived((settings) => describePostLogoutUrl(settings)),
     show: showUrl,
+  }),
+  httpTimeout: option({
+    variable: { name: "PORTAL_HTTP_TIMEOUT", scope: "shared", isSecret: false, ifUndefinedInCode: "read" },
+    schema: seconds(0.05, 120),
+    default: value(10),
+    show: showText,
+  }),
+  clockTolerance: option({
+    variable: { name: "PORTAL_CLOCK_TOLERANCE", scope: "shared", isSecret: false, ifUndefinedInCode: "read" },
+    schema: seconds(0, 600),
+    default: value(30),
+    show: showText,
   }),
 };
