@@ -4,7 +4,7 @@ import { createPageRenderer } from "./answer/page-renderer.js";
 import { sendErrorResponse } from "./answer/send-error-response.js";
 import type { Logger } from "./contract/logger.js";
 import type { RenderPage } from "./contract/page-parts.js";
-import type { PartialWords } from "./errors/languages/words.js";
+import type { PartialWords } from "./errors/page-texts/words.js";
 import { PortalAuthError } from "./errors/portal-auth-error.js";
 import { redactError } from "./errors/redact.js";
 import { emitNothing } from "./events/event-emitter.js";

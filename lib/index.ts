@@ -37,7 +37,7 @@ export {
   diagnose,
   type Verdict,
 } from "./doctor/index.js";
-export type { PartialWords, Words } from "./errors/languages/words.js";
+export type { PartialWords, Words } from "./errors/page-texts/words.js";
 export {
   PortalAuthError,
   type PortalAuthErrorCode,

@@ -1,7 +1,7 @@
 import type { Request } from "express";
-import { CHINESE } from "../errors/languages/chinese.js";
-import { ENGLISH } from "../errors/languages/english.js";
-import type { PartialWords, Words } from "../errors/languages/words.js";
+import { CHINESE } from "../errors/page-texts/chinese.js";
+import { ENGLISH } from "../errors/page-texts/english.js";
+import type { PartialWords, Words } from "../errors/page-texts/words.js";
 
 /**
  * Returns the texts in the language that the browser prefers (Accept-Language: RFC 9110, section 12.5.4).

@@ -1,6 +1,6 @@
 import type { Request, Response } from "express";
 import type { Page, RenderPage } from "../contract/page-parts.js";
-import type { PartialWords, Words } from "../errors/languages/words.js";
+import type { PartialWords, Words } from "../errors/page-texts/words.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { callHook } from "../hooks/call-hook.js";
 import { type ChooseWords, createChooseWords } from "./choose-words.js";

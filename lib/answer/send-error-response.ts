@@ -1,8 +1,8 @@
 import type { Request, Response } from "express";
 import type { Hooks } from "../contract/hooks.js";
 import type { Action, Page } from "../contract/page-parts.js";
-import { ENGLISH } from "../errors/languages/english.js";
-import type { Words } from "../errors/languages/words.js";
+import { ENGLISH } from "../errors/page-texts/english.js";
+import type { Words } from "../errors/page-texts/words.js";
 import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
 import { callHook } from "../hooks/call-hook.js";

@@ -1,7 +1,7 @@
 /**
  * The error codes, each with its HTTP status and a hint for the developer. Their user messages are in
- * languages/, their causes in errors.md. The codes are part of the public contract: they do not change within
- * a major version.
+ * page-texts/, their causes in errors.md. The codes are part of the public contract: they do not change
+ * within a major version.
  */
 const ERRORS = {
   options_invalid: {

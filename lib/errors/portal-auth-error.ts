@@ -1,5 +1,5 @@
 import { errorDefinitions, type PortalAuthErrorCode } from "./error-codes.js";
-import { ENGLISH } from "./languages/english.js";
+import { ENGLISH } from "./page-texts/english.js";
 
 export type { PortalAuthErrorCode } from "./error-codes.js";
 

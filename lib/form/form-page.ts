@@ -3,7 +3,7 @@ import { redirect } from "../answer/redirect.js";
 import { setFormResponseHeaders } from "../answer/response-headers.js";
 import { getOrigin, type RequestContext, type RouterContext } from "../context/router-context.js";
 import type { Claims } from "../contract/tokens.js";
-import type { Words } from "../errors/languages/words.js";
+import type { Words } from "../errors/page-texts/words.js";
 import { isSameOrigin } from "../http/csrf.js";
 import { getRouteUrl, getStartPage } from "../http/external-url.js";
 import { readQuery } from "../http/parameters.js";

@@ -3,7 +3,7 @@ import type { Clock } from "../contract/clock.js";
 import type { Hooks } from "../contract/hooks.js";
 import type { Logger } from "../contract/logger.js";
 import type { RenderPage } from "../contract/page-parts.js";
-import type { PartialWords } from "../errors/languages/words.js";
+import type { PartialWords } from "../errors/page-texts/words.js";
 import type { StoreInput } from "../store/store-option.js";
 import type { NoncePolicy, ProfileName } from "./profiles.js";
 import type { IdTokenAlgorithm } from "./signature-algorithms.js";

@@ -2,19 +2,17 @@ import {
   type ConnectedStore,
   createErrorReporter,
   createInvalidStoreError,
-  type DurabilityRisk,
   describeConnectionError,
   type LoadPackage,
 } from "./connected-store.js";
 import type { NodeRedisClient } from "./redis-client.js";
+import { type ConfiguredClient, findRedisDurabilityRisks } from "./redis-durability.js";
 import { createRedisStore } from "./redis-store.js";
 
-interface ConnectingClient extends NodeRedisClient {
+interface ConnectingClient extends NodeRedisClient, ConfiguredClient {
   on(event: "error", listener: (error: Error) => void): void;
   on(event: "ready", listener: () => void): void;
   connect(): Promise<unknown>;
-  ping(): Promise<unknown>;
-  configGet(parameter: string): Promise<Record<string, string>>;
   readonly isOpen: boolean;
   readonly isReady: boolean;
   destroy(): void;
@@ -55,7 +53,7 @@ export function openRedis(url: string, { warn, load }: OpenRedisOptions): Connec
   return {
     store: createRedisStore(client),
     opened: connection.opened,
-    findDurabilityRisks: () => findDurabilityRisks(client),
+    findDurabilityRisks: () => findRedisDurabilityRisks(client),
     getConnectionError: connection.getError,
     findMissingTables: async () => undefined,
     async close() {
@@ -114,27 +112,3 @@ function watchRedisConnection(client: ConnectingClient, report: (error: Error) =
   });
   return { opened, stopWaiting, getError: () => lastError };
 }
-
-/** Returns undefined if the user may not read the configuration, as in many managed services. */
-async function findDurabilityRisks(client: ConnectingClient): Promise<DurabilityRisk[] | undefined> {
-  await client.ping();
-  const read = async (name: string) => (await client.configGet(name).catch(() => undefined))?.[name];
-  const [save, appendonly, policy] = await Promise.all(["save", "appendonly", "maxmemory-policy"].map(read));
-  if (save === undefined && appendonly === undefined && policy === undefined) return undefined;
-  const risks: DurabilityRisk[] = [];
-  if (save === "" && appendonly === "no") risks.push(NO_PERSISTENCE);
-  // The volatile policies also evict the keys of sessions, because each of them expires.
-  if (policy !== undefined && policy !== "noeviction")
-    risks.push({ by: "eviction", found: `maxmemory-policy is ${policy}`, advice: EVICTION_ADVICE });
-  return risks;
-}
-
-const NO_PERSISTENCE: DurabilityRisk = {
-  by: "restart",
-  found: "Redis writes nothing to disk",
-  advice: "a restart signs all users out: turn on appendonly or save",
-};
-
-const EVICTION_ADVICE =
-  "set it to noeviction. Otherwise, when its memory is full, Redis evicts logins, which signs users out, " +
-  "and lists of logins, so that a sign-out on all devices misses some devices";

@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Page } from "../../lib/contract/page-parts.js";
 import { errorDefinitions } from "../../lib/errors/error-codes.js";
-import { CHINESE } from "../../lib/errors/languages/chinese.js";
-import { ENGLISH } from "../../lib/errors/languages/english.js";
+import { CHINESE } from "../../lib/errors/page-texts/chinese.js";
+import { ENGLISH } from "../../lib/errors/page-texts/english.js";
 import { PortalAuthError } from "../../lib/index.js";
 import { chineseBrowser } from "../support/languages.js";
 import { startWorld, type WorldOptions } from "../support/world.js";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { errorDefinitions, type PortalAuthErrorCode } from "../../lib/errors/error-codes.js";
 import { findErrorExplanation } from "../../lib/errors/error-reference.js";
-import { ENGLISH } from "../../lib/errors/languages/english.js";
+import { ENGLISH } from "../../lib/errors/page-texts/english.js";
 import { SECRETS, VARIABLES } from "../../lib/settings/option-table.js";
 import { logIn } from "../access/signed-in-request.js";
 

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import type { Clock } from "../../contract/clock.js";
 import type { Logger } from "../../contract/logger.js";
 import type { RenderPage } from "../../contract/page-parts.js";
-import type { PartialWords } from "../../errors/languages/words.js";
+import type { PartialWords } from "../../errors/page-texts/words.js";
 import { derived, NONE, option, value } from "../option-record.js";
 import { customFunction } from "../option-schemas.js";
 import { showOwn, showText } from "../show-value.js";

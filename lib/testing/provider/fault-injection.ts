@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout } from "node:timers/promises";
 import type { Signer } from "./provider-keys.js";
 
 /** Sends the response to a request in place of the provider. */
@@ -72,6 +73,13 @@ export class FaultInjection {
     ];
   }
 
+  /** Waits as long as a test has requested for responses at this path. */
+  async waitForDelay(path: string): Promise<void> {
+    const delayMs = this.delays.get(path) ?? this.delays.get(undefined);
+    if (delayMs) await setTimeout(delayMs);
+  }
+
+  /** Returns the responder for the next request at a path. Undefined if the provider responds itself. */
   takeResponder(path: string): Responder | undefined {
     return this.#responders.get(path)?.shift();
   }

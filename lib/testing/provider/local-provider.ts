@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { setTimeout } from "node:timers/promises";
 import {
   FaultInjection,
   type IdTokenChanges,
@@ -207,8 +206,7 @@ function createHandler({
     }
     if (requests.push(request) > MAX_REQUESTS) requests.shift();
 
-    const delayMs = faults.delays.get(request.path) ?? faults.delays.get(undefined);
-    if (delayMs) await setTimeout(delayMs);
+    await faults.waitForDelay(request.path);
     const responder = faults.takeResponder(request.path);
     if (responder) return responder(replayRequest(req, request), res);
 
