@@ -22,11 +22,16 @@ const MAX_PARAMETER_CHARACTERS = 8192;
 const LIMITED_PARAMETERS = ["state", "code", "error", "iss"];
 
 /**
- * Parses the provider's authorization response. Rejects a repeated parameter, because two programs may read
- * different values of it.
+ * Parses the provider's authorization response. An empty parameter counts as missing. A repeated parameter is
+ * rejected, because two programs may read different values of it.
  *
- * @param secrets removed from the description of an error
- * @throws PortalAuthError `callback_invalid`
+ * @param secrets These are removed from the description of an error.
+ * @returns The state with the code and the other members, or the state with the provider's error.
+ * @throws PortalAuthError `callback_invalid` in these cases:
+ *   - A parameter is repeated or too long.
+ *   - The state is missing.
+ *   - The response has both a code and an error, or neither.
+ *   - The other members have over 4 KiB.
  */
 export function parseAuthorizationResponse(
   parameters: URLSearchParams,
@@ -99,10 +104,14 @@ function findRepeatedNames(parameters: URLSearchParams): ReadonlySet<string> {
 }
 
 /**
- * Adds the provider's error to a failure that happened before that error was read, such as a missing login
- * cookie. Otherwise the developer would never see the error.
+ * Returns a new error: the failure, with the provider's error in its detail. The failure happened before the
+ * provider's error was checked, e.g. because of a missing login cookie. Without this detail, the developer
+ * would never see the provider's error.
+ *
+ * @returns the failure itself if the response has no error, if the failure is about that error, or if it is
+ *   no PortalAuthError
  */
-export function addProviderError(failure: unknown, response: AuthorizationResponse | undefined): unknown {
+export function withProviderError(failure: unknown, response: AuthorizationResponse | undefined): unknown {
   if (!(failure instanceof PortalAuthError) || response?.error === undefined) return failure;
   const error = toPrintable(response.error);
   const { code, detail, challenge, sentence, retryAfter } = failure;

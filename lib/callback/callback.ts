@@ -12,7 +12,7 @@ import { type CodeResponse, checkAuthorizationResponse } from "../provider/excha
 import { adoptSession, readSession } from "../session/request-session.js";
 import { isSessionCookieMissing } from "../session/session-cookie.js";
 import { omitUndefined } from "../util/omit-undefined.js";
-import { addProviderError } from "./authorization-response.js";
+import { withProviderError } from "./authorization-response.js";
 import { type FinishedLogin, finishLogin } from "./finish-login.js";
 import { readAuthorizationResponse, reloadForStrictCookies } from "./form-post.js";
 import { isLateCallback, redirectLateCallback } from "./late-callback.js";
@@ -26,7 +26,11 @@ const WAIT_FOR_OTHER_PROCESS_MS = 30_000;
 
 /**
  * Creates the handler of GET /callback. It finishes the login that the authorization response belongs to, and
- * redirects to the page that the user requested.
+ * redirects to the page that the user requested, or that a hook chose. If the attempt was
+ * used before, it redirects to the page of that login, and the session stays unchanged.
+ *
+ * A failure of an attempt gets an error response. The handler throws a failure that belongs to no attempt:
+ * see respondToFailure().
  */
 export function createCallbackStep(router: RouterContext) {
   const singleFlight = createLoginSingleFlight<FinishedLogin | NotShared>(getLoginLifeMs(router));
@@ -35,14 +39,14 @@ export function createCallbackStep(router: RouterContext) {
     try {
       await new Callback(router, request, report, singleFlight).respond();
     } catch (error) {
-      await respondToFailure(router, request, report, addProviderError(error, report.response));
+      await respondToFailure(router, request, report, withProviderError(error, report.response));
     }
   };
 }
 
 const getLoginLifeMs = ({ settings }: RouterContext): number => settings.loginTimeout * 1000;
 
-/** Responds to one request of the callback. Throws if the login fails. */
+/** One request of the callback. */
 class Callback {
   readonly #router: RouterContext;
   readonly #request: RequestContext;
@@ -62,6 +66,8 @@ class Callback {
   }
 
   /**
+   * Finishes the login and responds. Throws if the login fails.
+   *
    * The order of these steps matters. Discovery comes first, because an unreachable provider must not use up
    * the attempt. The attempt is taken before `iss` and `error` are checked, because only the state shows that
    * the response belongs to a login of this browser.
@@ -109,12 +115,14 @@ class Callback {
       finishLogin(this.#router, this.#request, report, provider, response, taken).catch(
         throwAsPortalAuthError,
       );
-    report.isDoneByOtherRequest = true; // until the single flight calls this request's function
-    return this.#singleFlight(taken.id, response.code, () => {
-      report.isDoneByOtherRequest = false;
+    let isDoneHere = false;
+    const outcome = this.#singleFlight(taken.id, response.code, () => {
+      isDoneHere = true;
       const callback = { id: taken.id, code: response.code, lifeMs: getLoginLifeMs(this.#router) };
       return runOnceAcrossProcesses(req, settings, callback, options, work);
     });
+    report.isDoneByOtherRequest = !isDoneHere; // the single flight calls this function at once or never
+    return outcome;
   }
 
   /** Responds with the session of the finished login, which another request may have finished. */
@@ -123,8 +131,8 @@ class Callback {
     const { req, res } = this.#request;
     if (finished === "too late") return redirect(res, 303, taken.loginAttempt.return_to);
     if (finished === "another code") return this.#rejectReusedState(taken.loginAttempt);
-    // The user may have signed out since another request finished the login. Then there is no session to
-    // join.
+    // The user may have signed out since another request finished the login. Then that session no longer
+    // exists.
     const hasJoined = await adoptSession(req, settings, finished.sessionId);
     if (hasJoined) loginAttempts.finish(this.#request, taken, finished.return_to);
     redirect(res, 303, finished.return_to);
@@ -134,9 +142,11 @@ class Callback {
   }
 
   /**
-   * Rejects a second code for the same state. A second browser has this login's state and cookie, from a
-   * cached response of /login. Its code must not be used, because an attacker who knows the cached state can
-   * create such a URL with the attacker's own code. A signed-in user is redirected, as after a reload.
+   * Rejects a second code for the same state. If /login was cached, a second browser can have the same state
+   * and cookie. The second code must not be used, because an attacker who knows the cached state can create
+   * such a URL with the attacker's own code. A signed-in user is redirected, as after a reload.
+   *
+   * @throws PortalAuthError `login_state_reused`
    */
   #rejectReusedState({ return_to }: LoginAttempt): void {
     this.#report.isDoneByOtherRequest = false;
@@ -148,8 +158,14 @@ class Callback {
 }
 
 /**
- * Responds to a callback that failed: with a redirect if the callback came late or the login was silent, else
- * with an error that offers to sign in again. Rethrows an error that belongs to no attempt.
+ * Reports and logs the failure of a callback, and responds to it. The first of these cases applies:
+ *
+ * 1. The callback is late: the browser is redirected to the page of the option `lateCallbackPath`.
+ * 2. A silent login has failed: the browser is redirected to the requested page, without a session.
+ * 3. The failure belongs to no attempt: the error is rethrown.
+ * 4. In all other cases, the response is an error that offers to sign in again.
+ *
+ * In the first case nothing is logged.
  */
 async function respondToFailure(
   router: RouterContext,
@@ -170,8 +186,8 @@ async function respondToFailure(
 }
 
 /**
- * Both requests of a double click must get the same error object. By that object, the second request finds
- * the id of the line that the first wrote to the log.
+ * Both requests of a double click must get the same error object. The log id is stored with the error object,
+ * so the second request can find it.
  */
 function throwAsPortalAuthError(thrown: unknown): never {
   throw toPortalAuthError(thrown);
@@ -184,8 +200,9 @@ function logOnce({ log }: RouterContext, error: unknown): void {
 }
 
 /**
- * Returns whether a failure gets a line in the log here, although it is expected elsewhere. The provider has
- * ignored the required strength, or it has sent its reason for a refusal. No response shows that reason.
+ * Returns whether a failure gets a line in the log here, even though its code is usually not logged. The
+ * provider has ignored the required strength, or it has sent its reason for the error. No response shows that
+ * reason.
  */
 const isWorthLogging = (error: PortalAuthError): boolean =>
   error.code === "insufficient_user_authentication" ||

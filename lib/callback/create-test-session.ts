@@ -10,8 +10,13 @@ const ONE_HOUR_SECONDS = 3600;
 
 /**
  * Creates the session of a test login in the same way as a real login does, and responds with 204. The
- * outcome is written to the test login: `isTaken`, or `refusal`. If the test login is for another
- * portalAuth(), nothing happens.
+ * outcome is written to the test login:
+ *
+ * - `isTaken` is true if the session was created.
+ * - `refusal` is the reason if the session's content has a reserved key. Then no session is created.
+ * - Both stay unset if the test login is for another portalAuth(). Then no session is created.
+ *
+ * @throws PortalAuthError the one of beginSession(). Then no response is sent.
  */
 export async function createTestSession(
   { settings }: RouterContext,

@@ -23,6 +23,9 @@ export interface FinishedLogin {
  * the exchange fails, the refresh token is revoked.
  *
  * @param response the authorization response, whose state, issuer and error are checked
+ * @returns the new session's id, and the page that the browser goes to. That is the page of a saved form,
+ *   else the page that a hook chose, else the requested page.
+ * @throws PortalAuthError the one of checkCookieCanBeSet(), exchangeCode(), runHooks() or beginSession()
  */
 export async function finishLogin(
   router: RouterContext,

@@ -16,7 +16,13 @@ import { parseAuthorizationResponse } from "./authorization-response.js";
  * A POST from the provider's page carries no SameSite=Lax cookies, but the GET that follows does. Therefore
  * the login's cookie can be Lax, and the browser's previous session can be ended.
  *
- * The handler throws PortalAuthError `callback_invalid`.
+ * If the session cookie is SameSite=Strict, an interstitial page loads that URL instead of a redirect, so
+ * that the browser sends the cookie.
+ *
+ * The handler throws PortalAuthError `callback_invalid` in these cases:
+ *
+ * - The body is not a form, or has over 64 KiB.
+ * - The response in the form is invalid, or makes the URL too long.
  */
 export function createFormPostStep(router: RouterContext) {
   return async function redirectToGet({ req, res }: RequestContext): Promise<void> {
@@ -52,9 +58,10 @@ const listSecrets = ({ settings }: RouterContext): readonly (string | undefined)
 ];
 
 /**
- * Reads the authorization response from the query, or decrypts the one that was posted.
+ * Returns the authorization response from the query: its parameters, or the posted response that
+ * createFormPostStep() has encrypted.
  *
- * @throws PortalAuthError `callback_invalid`
+ * @throws PortalAuthError `callback_invalid` if the response is invalid or cannot be decrypted
  */
 export function readAuthorizationResponse(router: RouterContext, req: Request): AuthorizationResponse {
   const query = readQuery(req);
@@ -67,11 +74,12 @@ export function readAuthorizationResponse(router: RouterContext, req: Request): 
 }
 
 /**
- * Loads the callback again via our interstitial page if the session's cookie is SameSite=Strict. Browsers
- * omit such a cookie, because the provider's site led here. After the reload, the previous session can be
- * ended, and the page that the login redirects to gets the new session's cookie.
+ * Loads the callback again, once, via our interstitial page if the session's cookie is SameSite=Strict.
+ * Browsers omit such a cookie, because the provider's site led here. After the reload, the previous session
+ * can be ended, and the page that the login redirects to gets the new session's cookie.
  *
- * @returns whether the request was answered
+ * @returns whether the interstitial page was sent
+ * @throws PortalAuthError `callback_invalid` if the response makes the URL too long
  */
 export async function reloadForStrictCookies(
   router: RouterContext,

@@ -25,7 +25,7 @@ const CODES_WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
 /**
  * Returns whether a failed callback is late: the user is signed in, and the attempt has expired or is
  * unknown, or the callback has no parameters. The user came by Back or by a bookmark, so an error page would
- * not help.
+ * not help. An error that is no PortalAuthError is never late.
  */
 export function isLateCallback(
   { settings }: RouterContext,
@@ -37,7 +37,8 @@ export function isLateCallback(
 }
 
 /**
- * Redirects to the page of the option lateCallbackPath. The session stays unchanged, because any site can
+ * Redirects to the page of the option `lateCallbackPath`. If the option is not set, or names a login,
+ * callback or logout route, the target is the start page. The session stays unchanged, because any site can
  * link to the callback.
  */
 export function redirectLateCallback({ settings }: RouterContext, { res, mount }: RequestContext): void {

@@ -45,7 +45,7 @@ export class LoginReport {
     this.#current = step;
   }
 
-  /** Emits `login.finished`. */
+  /** Emits `login.finished`, if the attempt is known and this request does the work. */
   reportFinished(): void {
     this.#endStep();
     const { attempted } = this;
@@ -60,7 +60,10 @@ export class LoginReport {
     }));
   }
 
-  /** Emits `login.failed`. The current step is the one that failed. */
+  /**
+   * Emits `login.failed`, if this request does the work. The current step is the one that failed. Any error
+   * that is no PortalAuthError has the code `unexpected`.
+   */
   reportFailed(error: unknown): void {
     this.#endStep();
     if (this.isDoneByOtherRequest || this.isDoneByOtherProcess) return;

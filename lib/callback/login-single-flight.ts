@@ -3,8 +3,13 @@ import { type NotShared, SHARE_OUTCOME_MS } from "./run-once-across-processes.js
 const MAX_RUNS = 10_000;
 
 /**
- * Runs the work of one login once. Callbacks with the same id and code share the outcome, until ten seconds
- * after the work has ended. Later callbacks get "too late". A callback with another code gets "another code".
+ * Runs the work of one login once. If this callback is the first, the work is called before this function
+ * returns.
+ *
+ * - Callbacks with the same id and code share the result or the failure, until ten seconds after the work has
+ *   ended.
+ * - Later callbacks with the same id and code get "too late".
+ * - A callback with the same id and another code gets "another code".
  */
 export type LoginSingleFlight<T> = (
   id: string,
@@ -24,7 +29,10 @@ interface LoginRun<T> {
  * callback twice, and both requests carry the cookie of the same attempt. A code that is sent a second time
  * revokes the tokens of its first use (RFC 6749, section 4.1.2), so the second request waits for the first.
  *
- * @param lifetimeMs how long a login may take. Afterwards its cookie is invalid, and its run is forgotten.
+ * A run is forgotten when the cookie of its attempt has expired, or when there are over 10,000 runs and it is
+ * the oldest. A run that has not finished is never forgotten.
+ *
+ * @param lifetimeMs how long a login may take. Afterwards its cookie is invalid.
  */
 export function createLoginSingleFlight<T>(lifetimeMs: number): LoginSingleFlight<T> {
   const runs = new Map<string, LoginRun<T>>(); // the oldest first

@@ -15,8 +15,14 @@ export const canResumeAsVisitor = ({ settings }: RouterContext, { req }: Request
   readSilentLoginState(req, settings) === "tried";
 
 /**
- * Redirects to the page that the user requested, without a login. An unexpected failure is logged, unless the
- * log has it already.
+ * Redirects to the page that the user requested, or to the start page if the attempt is unknown. No user is
+ * signed in. The failure is logged, except in these cases:
+ *
+ * - The log has it already.
+ * - Its code is an expected outcome or a routine code: see logFailure(). Then only an event is emitted.
+ *
+ * If the callback failed before it took the attempt, this function takes the attempt. The response then sets
+ * the used mark.
  */
 export function resumeAsVisitor(
   router: RouterContext,
@@ -29,7 +35,10 @@ export function resumeAsVisitor(
   redirect(request.res, 303, attempted?.loginAttempt.return_to ?? findReturnTo(router, request));
 }
 
-/** Returns the page of an attempt if the callback failed before it took the attempt; else the start page. */
+/**
+ * Takes the attempt, which the callback has not taken before it failed, and returns its page. Returns the
+ * start page if this browser has no such attempt.
+ */
 function findReturnTo(router: RouterContext, request: RequestContext): string {
   const home = getStartPage(router.settings, request.mount);
   try {

@@ -27,8 +27,12 @@ interface LoginDetails {
  * Runs the hooks onTokens and onLogin before anything is stored. The application can change the tokens, the
  * claims, the session's content and the return address, or reject the login.
  *
- * @throws PortalAuthError with what a hook threw, or `hook_failed` if a hook returned something that is not
- *   allowed
+ * @returns the login with these changes. A return address on another site becomes the start page.
+ * @throws PortalAuthError the one that a hook threw. `hook_failed` in these cases:
+ *   - A hook threw any other error.
+ *   - onTokens returned invalid tokens.
+ *   - onLogin changed `claims.sub`, wrote a reserved session key, or added content that cannot be stored.
+ *   - A hook has sent a response.
  */
 export async function runHooks(
   hooks: Hooks,

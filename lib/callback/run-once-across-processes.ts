@@ -60,9 +60,14 @@ const MAX_POLL_MS = 500;
  * claimed the attempt, this callback waits for its outcome. The code is sent once, because a provider revokes
  * the tokens of a code that is sent a second time (RFC 6749, section 4.1.2).
  *
- * @throws PortalAuthError the failure of the work, here or in the other process.
- *   `login_expired` if the other process does not finish.
- *   `session_store_failed` if the attempt cannot be claimed.
+ * @returns The result of the work, here or in the other process. It is a NotShared if the attempt was claimed
+ *   with another code, or if another process has finished it more than ten seconds ago.
+ * @throws PortalAuthError in these cases:
+ *   - The work fails here. Its error is rethrown unchanged.
+ *   - The work fails in the other process. The error has the same code and user message.
+ *   - `login_expired`: the other process does not finish in time, or its record is missing or invalid.
+ *   - `session_store_failed`: the attempt cannot be claimed, or the outcome cannot be read.
+ *   - `session_missing`: the request has no session.
  */
 export async function runOnceAcrossProcesses<Finished>(
   on: Request,
@@ -101,9 +106,13 @@ class AttemptClaim<Finished> {
     this.#record = { key: `a:${sha256(callback.id)}`, code: sha256(callback.code) };
   }
 
-  /** Claims the attempt. Resolves to false if another process has claimed it. */
+  /**
+   * Claims the attempt. Resolves to false if another process has claimed it.
+   *
+   * @throws PortalAuthError `session_store_failed`
+   */
   async claim(): Promise<boolean> {
-    // Each encryption gives another text, which claimKey() needs.
+    // Each encryption gives another text. createRecordOnce() recognizes its own record by this text.
     const text = this.#options.encryption.encrypt(this.#record);
     try {
       return await createRecordOnce(this.#records, this.#record.key, text, this.#callback.lifeMs);
@@ -121,7 +130,12 @@ class AttemptClaim<Finished> {
     await this.#records.replace(this.#record.key, 1, text, this.#callback.lifeMs).catch(() => {});
   }
 
-  /** Reads the record until it has an outcome. The pause between two reads grows from 50 ms to 500 ms. */
+  /**
+   * Reads the record until it has an outcome, and returns that. The pause between two reads grows from 50 ms
+   * to 500 ms.
+   *
+   * @throws PortalAuthError the failure of the other process, `login_expired`, or `session_store_failed`
+   */
   async waitForOutcome(): Promise<Finished | NotShared> {
     const giveUpAt = performance.now() + this.#options.waitMs;
     let pollMs = FIRST_POLL_MS;

@@ -28,7 +28,7 @@ describe("an authorization response", () => {
       { state: "s", iss: undefined, code: "c" },
     ],
     [
-      "a member that is as long as it may be",
+      "a member of the maximum length",
       `state=s&code=c&x=${repeat(4088)}`,
       { state: "s", iss: undefined, code: "c", members: { x: repeat(4088) } },
     ],
@@ -42,16 +42,16 @@ describe("an authorization response", () => {
     ["a code beside an empty error", "state=s&error=&code=c", { state: "s", iss: undefined, code: "c" }],
     ["an unknown parameter, twice", "state=s&code=c&x=1&x=2", { state: "s", iss: undefined, code: "c" }],
     [
-      "the longest there is",
+      "a code of the maximum length",
       `state=s&code=${repeat(8192)}`,
       { state: "s", iss: undefined, code: repeat(8192) },
     ],
     [
-      "a long description",
+      "an error with a description over 8 KiB, which is omitted",
       `state=s&error=e&error_description=${repeat(9000)}`,
       { state: "s", iss: undefined, error: "e" },
     ],
-  ])("may be %s", (_name, query, response) => {
+  ])("is accepted with %s", (_name, query, response) => {
     expect(parse(query)).toEqual(response);
   });
 
@@ -76,14 +76,14 @@ describe("an authorization response", () => {
       `${name}=${repeat(8193)}`,
       `${name} over 8192 characters`,
     ]),
-  ])("with %s is rejected: %s", (query, detail) => {
+  ])("%s is rejected with the detail: %s", (query, detail) => {
     expect(() => parse(query as string)).toThrow(
       expect.objectContaining({ code: "callback_invalid", detail }),
     );
   });
 });
 
-test("a form of 20,000 names is read in linear time, without a search for each name", () => {
+test("a form of 20,000 names is parsed in linear time, without a search for each name", () => {
   const names = Array.from({ length: 20_000 }, (_, index) => index.toString(36));
   const parameters = new URLSearchParams(`state=s&code=c&${names.map((name) => `${name}=`).join("&")}`);
   const lookUp = vi.spyOn(parameters, "getAll");

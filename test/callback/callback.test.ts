@@ -16,9 +16,9 @@ function withParameter(url: URL, name: string, value: string | undefined): URL {
   return copy;
 }
 
-describe("exactly one of each parameter", () => {
+describe("a callback", () => {
   test.each(["code", "state", "iss", "error", "error_description", "error_uri", "session_state"])(
-    "a repeated %s is rejected, and the attempt is not used up",
+    "with a repeated %s is rejected, and the attempt is not used up",
     async (name) => {
       const { browser, url, asked, me } = await startWorld({ log: [/callback_invalid/] });
       const callback = await browser.loginUntilCallback(`${url}/account`);
@@ -39,7 +39,7 @@ describe("exactly one of each parameter", () => {
     ["neither code nor error", (callback) => withParameter(callback, "code", undefined)],
     ["an empty code", (callback) => withParameter(callback, "code", "")],
     ["code and error", (callback) => withParameter(callback, "error", "access_denied")],
-  ])("%s is rejected", async (_name, change) => {
+  ])("with %s is rejected", async (_name, change) => {
     const { browser, url, asked } = await startWorld({ log: [/callback_invalid/] });
     const callback = change(await browser.loginUntilCallback(`${url}/account`));
     expect((await browser.navigate(callback)).status).toBe(400);
@@ -47,8 +47,8 @@ describe("exactly one of each parameter", () => {
   });
 });
 
-describe("a login belongs to one browser, for ten minutes", () => {
-  test("a link that an attacker made gets a page with a sign-in link, and the code is not sent", async () => {
+describe("a login can be finished only in its browser, and only for ten minutes:", () => {
+  test("a callback URL of another browser gets a sign-in link, and the code is not sent", async () => {
     const { browser, url, asked, me } = await startWorld({ log: [/login_cookies_blocked/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const victim = new Browser();
@@ -60,7 +60,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
     expect(asked("/oauth2/token")).toEqual([]);
   });
 
-  test("a forged state is unknown", async () => {
+  test("a forged state is rejected with login_not_found", async () => {
     const { browser, url } = await startWorld({ log: [/login_not_found/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     expect((await browser.navigate(withParameter(callback, "state", "made-up"))).body).toContain(
@@ -68,7 +68,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
     );
   });
 
-  test("the cookie of one login does not open another", async () => {
+  test("the cookie of another login is rejected with login_cookie_lost", async () => {
     const { browser, url } = await startWorld({ log: [/login_cookie_lost/] });
     const mine = await browser.loginUntilCallback(`${url}/account?tab=1`);
     const [[, value = ""] = []] = [...(await browser.cookies(url))].filter(([key]) =>
@@ -85,7 +85,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
   });
 
   test.each(["garbled", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aaaa.bbbb.cccc", "a.b.c.d.e", ""])(
-    "a cookie with the value %j opens no login",
+    "a login cookie with the value %j is rejected",
     async (value) => {
       const { browser, url } = await startWorld({ log: [/login_cookie_lost/] });
       const callback = await browser.loginUntilCallback(`${url}/account`);
@@ -97,7 +97,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
     },
   );
 
-  test("after ten minutes it has expired, even if the browser has kept the cookie", async () => {
+  test("a login expires after ten minutes, even if the browser has kept the cookie", async () => {
     const { browser, url, asked } = await startWorld({ log: [/login_expired/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -108,7 +108,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
     expect(page.body).toContain("Sign in again");
   });
 
-  test("just before that it has not expired", async () => {
+  test("a login has not expired five seconds before that", async () => {
     const { browser, url } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -119,7 +119,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
     expect((await browser.navigate(denied, { headers: { cookie } })).body).toContain("login_denied");
   });
 
-  test("a secret that is rotated out does not affect pending logins while it is still listed", async () => {
+  test("a pending login can be finished after a rotation as long as its secret is still listed", async () => {
     const old = "o".repeat(40);
     const fresh = "n".repeat(40);
     const before = await startWorld({ options: { secret: old } });
@@ -146,8 +146,8 @@ describe("a login belongs to one browser, for ten minutes", () => {
   });
 });
 
-describe("the code is sent to the token endpoint once", () => {
-  test("two simultaneous callbacks share one exchange, and both responses carry the session", async () => {
+describe("the code is sent to the token endpoint only once:", () => {
+  test("simultaneous callbacks share one exchange, and each response sets the session cookie", async () => {
     const { browser, url, asked, me } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account?tab=1`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -166,7 +166,7 @@ describe("the code is sent to the token endpoint once", () => {
   });
 
   test.each([true, false])(
-    "each response works if the browser gets only that one (session of the app: %s)",
+    "a browser that gets only one of two responses is signed in (session of the app: %s)",
     async (ownSession) => {
       const { browser, url, me } = await startWorld({ ownSession });
       const callback = await browser.loginUntilCallback(`${url}/account`);
@@ -189,7 +189,7 @@ describe("the code is sent to the token endpoint once", () => {
     expect(asked("/oauth2/token")).toHaveLength(1);
   });
 
-  test("after a logout, that late callback does not sign the user in again", async () => {
+  test("a second callback after a logout does not sign the user in again", async () => {
     const { browser, url, asked, me } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -201,7 +201,7 @@ describe("the code is sent to the token endpoint once", () => {
     expect(asked("/oauth2/token")).toHaveLength(1);
   });
 
-  test("reload and back lead to that login's own page, and the session stays unchanged", async () => {
+  test("Reload and Back lead to the page of that login, and the session stays unchanged", async () => {
     const { browser, url, asked } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account?tab=1`);
     await browser.visit(callback);
@@ -212,7 +212,7 @@ describe("the code is sent to the token endpoint once", () => {
     expect(asked("/oauth2/token")).toHaveLength(1);
   });
 
-  test("reload leads to the page that a hook chose", async () => {
+  test("Reload leads to the page that a hook chose", async () => {
     const { browser, url } = await startWorld({
       options: { hooks: { onLogin: leadTo("/welcome") } },
     });
@@ -221,7 +221,7 @@ describe("the code is sent to the token endpoint once", () => {
     expect((await browser.navigate(callback)).headers.location).toBe("/welcome");
   });
 
-  test("a failed login is used up too: reload starts a new one, and the code is not sent again", async () => {
+  test("a failed login is used up: Reload leads to its page, and the code is not sent again", async () => {
     const { browser, url, provider, asked } = await startWorld({ log: [/portal_failed/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     provider.answerNext("/oauth2/token", (_req, res) => res.writeHead(500).end());
@@ -231,7 +231,7 @@ describe("the code is sent to the token endpoint once", () => {
     expect(asked("/oauth2/token")).toHaveLength(1);
   });
 
-  test("a prefetch and a HEAD use up nothing", async () => {
+  test("a prefetch or a HEAD request does not use up the attempt", async () => {
     const { browser, url, asked } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     for (const headers of [
@@ -245,7 +245,7 @@ describe("the code is sent to the token endpoint once", () => {
     expect((await browser.navigate(callback)).headers.location).toBe("/account");
   });
 
-  test("a failed discovery at the callback uses up nothing: the same URL works later", async () => {
+  test("a failed discovery does not use up the attempt: the same URL works later", async () => {
     const first = await startWorld();
     const callback = await first.browser.loginUntilCallback(`${first.url}/account`);
     // another process of the same app, which has not discovered the provider yet
@@ -260,8 +260,8 @@ describe("the code is sent to the token endpoint once", () => {
   });
 });
 
-describe("iss (RFC 9207)", () => {
-  test("of another issuer is rejected, and the code is not sent", async () => {
+describe("the parameter iss (RFC 9207)", () => {
+  test("is rejected if it names another issuer, and the code is not sent", async () => {
     const { browser, url, asked } = await startWorld({ log: [/response_issuer_mismatch/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const page = await browser.navigate(withParameter(callback, "iss", "https://evil.example"));
@@ -269,7 +269,7 @@ describe("iss (RFC 9207)", () => {
     expect([page.status, asked("/oauth2/token").length]).toEqual([400, 0]);
   });
 
-  test("that was announced and is missing is rejected", async () => {
+  test("is required if discovery announces it", async () => {
     const { browser, url, asked } = await startWorld({
       provider: { document: "full" },
       options: { profile: "openid" },
@@ -281,7 +281,7 @@ describe("iss (RFC 9207)", () => {
     expect(asked("/oauth2/token")).toEqual([]);
   });
 
-  test("that is right is accepted, announced or not", async () => {
+  test("is accepted if it names the provider's issuer, whether discovery announces it or not", async () => {
     const announced = await startWorld({ provider: { document: "full" }, options: { profile: "openid" } });
     expect((await announced.browser.visit(`${announced.url}/account`)).status).toBe(200);
     const { browser, url, provider } = await startWorld();
@@ -291,7 +291,7 @@ describe("iss (RFC 9207)", () => {
 });
 
 describe("an error of the provider", () => {
-  test("access_denied gets a neutral page with a link back, and no line in the log", async () => {
+  test("gets a neutral page with a link back, and no line in the log, if it is access_denied", async () => {
     const { browser, url, log } = await startWorld();
     const callback = withParameter(await browser.loginUntilCallback(`${url}/account`), "code", undefined);
     const page = await browser.navigate(withParameter(callback, "error", "access_denied"));
@@ -323,7 +323,7 @@ describe("an error of the provider", () => {
       return { ...world, errors, query };
     }
 
-    test("reports its reason to the log and to onError, and page and problem+json stay neutral", async () => {
+    test("reports its reason to the log and to onError, and the page stays neutral", async () => {
       const { browser, log, errors, query } = await denied(/login_denied/);
       const page = await browser.navigate(query);
       expect(page.body).toContain("<p>Sign-in was cancelled or denied.</p>");
@@ -334,7 +334,7 @@ describe("an error of the provider", () => {
       expect(seen(errors)).toEqual([["login_denied", REASON]]);
     });
 
-    test("responds to a script in the same way", async () => {
+    test("gets a neutral problem+json if a script requests the callback", async () => {
       const { browser, query } = await denied(/login_denied/);
       const { body } = await browser.fetch(query);
       expect(JSON.parse(body)).toMatchObject({
@@ -344,7 +344,7 @@ describe("an error of the provider", () => {
       expect(body).not.toContain("verified");
     });
 
-    test("does so if it is posted", async () => {
+    test("reports its reason if it is posted, and both responses stay neutral", async () => {
       const { browser, url, log, errors, query } = await denied(/login_denied/);
       const form = new URLSearchParams(query.search);
       const posted = await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
@@ -354,18 +354,21 @@ describe("an error of the provider", () => {
       expect(seen(errors)).toEqual([["login_denied", REASON]]);
     });
 
-    test.each(["GET", "POST"])("does so without a state (%s)", async (method) => {
-      const { browser, url, log, errors, query } = await denied(/callback_invalid/);
-      const form = new URLSearchParams(withParameter(query, "state", undefined).search);
-      const page = await (method === "GET"
-        ? browser.navigate(`${url}/callback?${form}`)
-        : browser.navigate(`${url}/callback`, { method, site: "cross-site", form }));
-      expect(page.body).not.toContain("verified");
-      expect(log.join()).toContain(`[state missing, error access_denied: the provider says "${REASON}"]`);
-      expect(seen(errors)).toEqual([["callback_invalid", REASON]]);
-    });
+    test.each(["GET", "POST"])(
+      "reports its reason without a state (%s), and the page stays neutral",
+      async (method) => {
+        const { browser, url, log, errors, query } = await denied(/callback_invalid/);
+        const form = new URLSearchParams(withParameter(query, "state", undefined).search);
+        const page = await (method === "GET"
+          ? browser.navigate(`${url}/callback?${form}`)
+          : browser.navigate(`${url}/callback`, { method, site: "cross-site", form }));
+        expect(page.body).not.toContain("verified");
+        expect(log.join()).toContain(`[state missing, error access_denied: the provider says "${REASON}"]`);
+        expect(seen(errors)).toEqual([["callback_invalid", REASON]]);
+      },
+    );
 
-    test("does so if the login's cookie is lost", async () => {
+    test("reports its reason if the login's cookie is lost, and the page stays neutral", async () => {
       const { browser, log, errors, query } = await denied(/login_cookie/);
       await browser.jar.removeAllCookies();
       const page = await browser.navigate(query);
@@ -374,7 +377,7 @@ describe("an error of the provider", () => {
       expect(seen(errors)).toEqual([[expect.stringMatching(/^login_cookie/), REASON]]);
     });
 
-    test("writes one short line without secrets, for any description", async () => {
+    test("gets one short line without secrets in the log, for any description", async () => {
       const { browser, log, query } = await denied(/login_denied/, { clientSecret: "short-one" });
       const state = query.searchParams.get("state") ?? "";
       const says = `\r\n[express-portal-auth] FAKE \u202e\u001b[31m short-one ${state} ${"x ".repeat(2000)}`;
@@ -387,7 +390,7 @@ describe("an error of the provider", () => {
     });
   });
 
-  test("is only accepted with a state of this browser", async () => {
+  test("is rejected with login_not_found if the state is forged", async () => {
     const { browser, url } = await startWorld({ log: [/login_not_found/] });
     const page = await browser.navigate(`${url}/callback?error=access_denied&state=made-up`);
     expect(page.body).toContain("login_not_found");
@@ -404,7 +407,7 @@ describe("an error of the provider", () => {
     ["invalid_scope", 400, "authorization_refused"],
     ["constructor", 400, "authorization_refused"],
     ["<script>alert(1)</script>", 400, "authorization_refused"],
-  ])("%s gets the response %i and %s", async (error, status, code) => {
+  ])("gets, if it is %s, the status %i and the code %s", async (error, status, code) => {
     const { browser, url } = await startWorld({ log: [new RegExp(code)] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const failed = withParameter(withParameter(callback, "code", undefined), "error", error);
@@ -415,7 +418,7 @@ describe("an error of the provider", () => {
     expect(page.body).not.toContain("onerror");
   });
 
-  test("a rejected PKCE method comes back as the provider documents it", async () => {
+  test("gets a line in the log if the provider rejects the PKCE method", async () => {
     const { browser, url, log } = await startWorld({ log: [/authorization_refused/] });
     const start = new URL((await browser.navigate(`${url}/login`)).headers.location ?? "");
     start.searchParams.set("code_challenge_method", "plain");
@@ -475,7 +478,7 @@ describe("the unsigned members of the response", () => {
     },
   );
 
-  test("pass nginx's default limit at their maximum length", async () => {
+  test("fit into nginx's default limit for a request line if they have the maximum length", async () => {
     const { browser, url, callback, seen } = await loginWith({ user: "a".repeat(4080) });
     const form = callback.searchParams;
     const posted = await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
@@ -515,7 +518,7 @@ describe("response_mode=form_post", () => {
   );
 
   test.each([4, 5] as const)(
-    "it also works if the app has already read the body (Express %i)",
+    "the callback accepts a POST whose body the app has already parsed (Express %i)",
     async (express) => {
       const { default: e } = await import("express");
       const { browser, url, me } = await startWorld({
@@ -530,7 +533,7 @@ describe("response_mode=form_post", () => {
     },
   );
 
-  test("it keeps the keys in keepSessionKeys, because the GET has the session's Lax cookie", async () => {
+  test("the keys in keepSessionKeys are kept, because the GET has the session's Lax cookie", async () => {
     const { browser, url } = await startWorld({
       options: { ...options, keepSessionKeys: ["cart"] },
       after: (app) => {
@@ -548,7 +551,7 @@ describe("response_mode=form_post", () => {
     expect((await browser.fetch(`${url}/test/cart`)).body).toBe('["lamp"]');
   });
 
-  test("it redirects to GET at the path where it is mounted", async () => {
+  test("the callback redirects to GET below the path where the router is mounted", async () => {
     const { browser, url } = await startWorld({ options, mount: "/auth" });
     const answer = await browser.navigate(`${url}/auth/login?returnTo=/auth/account`);
     const { code, state } = await answerOf(browser, answer.headers.location ?? "");
@@ -558,9 +561,9 @@ describe("response_mode=form_post", () => {
   });
 
   test.each([
-    ["that was made up", "a.b.c"],
-    ["that is empty", ""],
-  ])("a query %s is rejected", async (_name, posted) => {
+    ["a forged response", "a.b.c"],
+    ["an empty response", ""],
+  ])("a query with %s is rejected", async (_name, posted) => {
     const { browser, url } = await startWorld({
       options,
       log: [/callback_invalid.*posted cannot be decrypted/],
@@ -570,7 +573,7 @@ describe("response_mode=form_post", () => {
   });
 
   test.each([true, false])(
-    "a repeated parameter is rejected, for each reader of the body (by the app: %s)",
+    "a repeated parameter is rejected (body parsed by the app: %s)",
     async (parsed) => {
       const { default: e } = await import("express");
       const { browser, url } = await startWorld({
@@ -589,7 +592,7 @@ describe("response_mode=form_post", () => {
     ["express.text() for everything", express.text({ type: "*/*" })],
     ["express.raw() for everything", express.raw({ type: "*/*" })],
     ["express.urlencoded()", express.urlencoded({ extended: false })],
-  ])("it works beside %s", async (_name, parser) => {
+  ])("the callback accepts a POST if the app uses %s", async (_name, parser) => {
     for (const version of [4, 5] as const) {
       const { browser, url, me } = await startWorld({
         options,
@@ -603,7 +606,7 @@ describe("response_mode=form_post", () => {
     }
   });
 
-  test("a parameter with members, as an extended parser makes them, is an error of the client", async () => {
+  test("a parameter that an extended parser has turned into an object is rejected with 400", async () => {
     const { browser, url } = await startWorld({
       options,
       before: (app) => app.use(express.urlencoded({ extended: true })),
@@ -613,7 +616,7 @@ describe("response_mode=form_post", () => {
     expect((await browser.navigate(`${url}/callback`, { method: "POST", form })).status).toBe(400);
   });
 
-  test("a form that ends early, or never, gets 400, and its connection is closed", async () => {
+  test("a form that ends early or never gets 400, and its connection is closed", async () => {
     const { url, log, browser } = await startWorld({ options, log: [/callback_invalid/] });
     const { port } = new URL(url);
     const head = "POST /callback HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
@@ -633,7 +636,7 @@ describe("response_mode=form_post", () => {
     ["text/plain", "state=a&code=b", 400],
     ["application/json", '{"state":"a","code":"b"}', 400],
     ["application/x-www-form-urlencoded", `state=${"a".repeat(70_000)}`, 400],
-  ])("a body of %s that is not a short form is rejected", async (type, body, status) => {
+  ])("a body of %s that is no form of at most 64 KiB is rejected", async (type, body, status) => {
     const { url } = await startWorld({ options, log: [/callback_invalid/] });
     const answer = await fetch(`${url}/callback`, {
       method: "POST",
@@ -644,7 +647,7 @@ describe("response_mode=form_post", () => {
     expect(await answer.json()).toMatchObject({ code: "callback_invalid" });
   });
 
-  test("the parameters of the URL do not count in a POST", async () => {
+  test("the parameters of the URL are ignored in a POST", async () => {
     const { browser, url, asked } = await startWorld({ options, log: [/callback_invalid/] });
     const answer = await browser.navigate(`${url}/login`);
     const { code, state } = await answerOf(browser, answer.headers.location ?? "");

@@ -4,7 +4,7 @@ import { launchChromium, noChromium } from "../support/chromium.js";
 import { startWorld } from "../support/world.js";
 
 test.skipIf(noChromium)(
-  `a browser sends the previous session with the GET after the POST${noChromium && ` (${noChromium})`}`,
+  `the GET after the POST carries the previous session's cookie${noChromium && ` (${noChromium})`}`,
   async () => {
     const site = await startAnotherSite();
     const { url, asked } = await startWorld({

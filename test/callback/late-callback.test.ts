@@ -6,8 +6,8 @@ import { startWorld, type WorldOptions } from "../support/world.js";
 // A signed-in user comes to the callback late: by Back, by a bookmark, or in an old tab.
 
 const LATE_CALLBACKS: [string, (callback: URL) => void][] = [
-  ["with a state that is unknown", (callback) => callback.searchParams.set("state", "of-another-time")],
-  ["with the answer of an attempt that is gone", () => {}],
+  ["with an unknown state", (callback) => callback.searchParams.set("state", "of-another-time")],
+  ["with the response of an attempt that no longer exists", () => {}],
   ["with an error of the provider", (callback) => turnIntoError(callback)],
   ["without any parameter", (callback) => removeParameters(callback)],
 ];
@@ -45,15 +45,18 @@ describe("a late callback", () => {
     },
   );
 
-  test.each(LATE_CALLBACKS)("%s still shows all other users the error", async (_how, change) => {
-    const { url, callback } = await startSignedIn({ log: [/login_|callback_invalid/] });
-    change(callback);
-    const otherUser = await new Browser().navigate(callback);
-    expect([otherUser.status, otherUser.body.includes("Sign in again")]).toEqual([400, true]);
-    expect(otherUser.url).toContain(url);
-  });
+  test.each(LATE_CALLBACKS)(
+    "%s still shows the error to a browser without a session",
+    async (_how, change) => {
+      const { url, callback } = await startSignedIn({ log: [/login_|callback_invalid/] });
+      change(callback);
+      const otherUser = await new Browser().navigate(callback);
+      expect([otherUser.status, otherUser.body.includes("Sign in again")]).toEqual([400, true]);
+      expect(otherUser.url).toContain(url);
+    },
+  );
 
-  test("of an expired attempt redirects a signed-in user to the option's page", async () => {
+  test("of an expired attempt redirects a signed-in user to the page of lateCallbackPath", async () => {
     const { browser, url } = await startWorld({ options: { lateCallbackPath: "/welcome?from=late" } });
     const late = await browser.loginUntilCallback(`${url}/account`);
     await browser.visit(`${url}/account`);
@@ -64,12 +67,15 @@ describe("a late callback", () => {
     expect([status, headers.location]).toEqual([303, "/welcome?from=late"]);
   });
 
-  test.each(["/callback", "/login", "/logout"])("never leads to %s", async (lateCallbackPath) => {
-    const { browser, callback } = await startSignedIn({ options: { lateCallbackPath } });
-    expect((await browser.navigate(callback)).headers.location).toBe("/");
-  });
+  test.each(["/callback", "/login", "/logout"])(
+    "leads to the start page if the option names the route %s",
+    async (lateCallbackPath) => {
+      const { browser, callback } = await startSignedIn({ options: { lateCallbackPath } });
+      expect((await browser.navigate(callback)).headers.location).toBe("/");
+    },
+  );
 
-  test("with a pending attempt is not late: it shows an error, or starts a new session", async () => {
+  test("finishes or fails as usual if its attempt is still pending", async () => {
     const { browser, url } = await startWorld({ log: [/login_denied/] });
     const denied = await browser.loginUntilCallback(`${url}/account`);
     const granted = await browser.loginUntilCallback(`${url}/account?tab=2`);
@@ -81,14 +87,14 @@ describe("a late callback", () => {
     expect((await browser.cookies(url)).get("portal-session")).not.toBe(session);
   });
 
-  test("with a repeated parameter is rejected, even for a signed-in user", async () => {
+  test("is rejected if it repeats a parameter, even for a signed-in user", async () => {
     const { browser, callback } = await startSignedIn({ log: [/callback_invalid/] });
     callback.searchParams.append("state", "twice");
     expect((await browser.navigate(callback)).status).toBe(400);
   });
 });
 
-test("loginTimeout limits how long a login may take, and how long its cookie lives", async () => {
+test("loginTimeout limits how long a login may take, and the lifetime of its cookie", async () => {
   let now = Date.now();
   const { browser, url } = await startWorld({
     options: { loginTimeout: 60, clock: () => now },

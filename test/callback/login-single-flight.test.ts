@@ -4,7 +4,7 @@ import { advanceDate, freezeDate } from "../support/fake-time.js";
 
 const LIFETIME_MS = 10 * 60 * 1000;
 
-test("work runs once, and callbacks meanwhile or right after share its outcome", async () => {
+test("the work runs once, and callbacks during it or right after it share its outcome", async () => {
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   const work = vi.fn(async () => 7);
   expect(await Promise.all([once("a", "code", work), once("a", "code", work)])).toEqual([7, 7]);
@@ -12,7 +12,7 @@ test("work runs once, and callbacks meanwhile or right after share its outcome",
   expect(work).toHaveBeenCalledOnce();
 });
 
-test("a callback with another code shares nothing, and no work runs for it", async () => {
+test('a callback with another code gets "another code", and no work runs for it', async () => {
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   const work = vi.fn(async () => 7);
   const running = once("a", "code", work);
@@ -22,7 +22,7 @@ test("a callback with another code shares nothing, and no work runs for it", asy
   expect(work).toHaveBeenCalledOnce();
 });
 
-test("a callback ten seconds after the end of the work, or later, shares nothing", async () => {
+test('a callback that comes ten seconds after the end of the work, or later, gets "too late"', async () => {
   freezeDate();
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   let finish: (value: number) => void = () => {};
@@ -39,7 +39,7 @@ test("a callback ten seconds after the end of the work, or later, shares nothing
   expect(work).toHaveBeenCalledOnce();
 });
 
-test("a failure is shared too", async () => {
+test("a failure of the work is shared too", async () => {
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   const work = vi.fn(async () => Promise.reject(new Error("no")));
   await expect(once("a", "code", work)).rejects.toThrow("no");
@@ -47,7 +47,7 @@ test("a failure is shared too", async () => {
   expect(work).toHaveBeenCalledOnce();
 });
 
-test("an outcome is removed after ten minutes", async () => {
+test("the outcome of a login is removed after the lifetime of an attempt", async () => {
   freezeDate();
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   const work = vi.fn(async () => 7);
@@ -60,7 +60,7 @@ test("an outcome is removed after ten minutes", async () => {
   expect(work).toHaveBeenCalledTimes(2);
 });
 
-test("if there are very many, the oldest are removed, but never a run that has not finished", async () => {
+test("of over 10,000 runs, the oldest are removed, but never a run that has not finished", async () => {
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   const early = vi.fn(async () => 1);
   let finish: (value: number) => void = () => {};

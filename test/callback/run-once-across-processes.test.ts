@@ -17,14 +17,14 @@ import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support
 
 const WAIT_MS = 30_000;
 
-const sessionOf = ({ headers }: Answer): string | undefined =>
+const sessionCookieOf = ({ headers }: Answer): string | undefined =>
   headers["set-cookie"]?.find((line) => /^(portal-session|connect\.sid)=/.test(line))?.split(";")[0];
 
 const toCookieHeader = async (browser: Browser, url: string): Promise<string> =>
   [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
 
 /**
- * Starts a login whose callback two processes get, with the browser's cookies from before the first response.
+ * Starts a login. click() sends its callback with the cookies that the browser had before the first response.
  */
 async function startLogin(browser: Browser, url: string) {
   const callback = await browser.loginUntilCallback(`${url}/account`);
@@ -60,7 +60,7 @@ async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
     other,
     store,
     later,
-    codes: () => asked("/oauth2/token").length,
+    countCodesSent: () => asked("/oauth2/token").length,
     isSignedIn: async (origin: string, cookie: string | undefined) =>
       JSON.parse(
         (await new Browser().fetch(`${origin}/test/me`, { headers: { cookie: cookie ?? "" } })).body,
@@ -71,20 +71,20 @@ async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
 describe("two processes that get the same callback", () => {
   test("send the code once, and respond with the same session", async () => {
     const events = listenToEvents();
-    const { url, other, click, codes, isSignedIn } = await startTwo();
+    const { url, other, click, countCodesSent, isSignedIn } = await startTwo();
     const answers = await Promise.all([click(url), click(other)]);
     expect(answers.map(({ status, headers }) => [status, headers.location])).toEqual(
       Array(2).fill([303, "/account"]),
     );
-    expect(codes()).toBe(1);
-    const [session, second] = answers.map(sessionOf);
+    expect(countCodesSent()).toBe(1);
+    const [session, second] = answers.map(sessionCookieOf);
     expect(session).toBeDefined();
     expect(second).toBe(session);
     expect(await isSignedIn(other, session)).toBe(true);
     expect(events.names()).toEqual(["login.started", "login.finished"]);
   });
 
-  test("store little of it, even if an attacker sends a very long code", async () => {
+  test("store only a hash of a very long code", async () => {
     const { url, click, callback, store, provider } = await startTwo({}, [/code_refused|refused/]);
     provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     const query = new URLSearchParams(callback.search);
@@ -94,29 +94,20 @@ describe("two processes that get the same callback", () => {
     expect((await store.read(key))?.text.length).toBeLessThan(700);
   });
 
-  test("share the outcome if one callback comes a few seconds after the other's response", async () => {
+  test("share the outcome if one gets the callback nine seconds after the other's response", async () => {
     const { url, other, click, later, provider } = await startTwo();
     const held = holdNext(provider, "/oauth2/token");
     const first = click(url);
     await held.arrived;
     later(9);
     held.letGo();
-    const session = sessionOf(await first);
+    const session = sessionCookieOf(await first);
     later(9);
     expect(session).toBeDefined();
-    expect(sessionOf(await click(other))).toBe(session);
+    expect(sessionCookieOf(await click(other))).toBe(session);
   });
 
-  test("give no session to a copy of the cookie that comes ten seconds later", async () => {
-    const { url, other, click, codes, later } = await startTwo();
-    await click(url);
-    later(10);
-    const late = await click(other);
-    expect([late.status, late.headers.location, sessionOf(late)]).toEqual([303, "/account", undefined]);
-    expect(codes()).toBe(1);
-  });
-
-  test("report the same failure, each with an id that is in its log, and one event", async () => {
+  test("report the same failure, each with an id that is in its log, and emit one event", async () => {
     const events = listenToEvents();
     const { url, other, click, provider, log } = await startTwo({}, [/code_refused/]);
     provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
@@ -129,7 +120,7 @@ describe("two processes that get the same callback", () => {
     expect(events.of("login.failed")).toHaveLength(1);
   });
 
-  test("show the message of a hook that rejects the user", async () => {
+  test("both show the message of a hook that rejects the user", async () => {
     const onLogin = vi.fn(() => {
       throw new PortalAuthError("login_refused", { sentence: "Members only." });
     });
@@ -141,46 +132,53 @@ describe("two processes that get the same callback", () => {
     expect(onLogin).toHaveBeenCalledOnce();
   });
 
-  test("do not send a second code", async () => {
-    const { url, other, click, callback, codes } = await startTwo({}, [/login_state_reused/]);
+  test("reject a second code for the same state, and do not send it", async () => {
+    const { url, other, click, callback, countCodesSent } = await startTwo({}, [/login_state_reused/]);
     await click(url);
     callback.searchParams.set("code", "another-code-for-the-same-state");
     const answer = await click(other, callback.search);
     expect([answer.status, answer.body.includes("login_state_reused")]).toEqual([400, true]);
-    expect([sessionOf(answer), codes()]).toEqual([undefined, 1]);
+    expect([sessionCookieOf(answer), countCodesSent()]).toEqual([undefined, 1]);
   });
 });
 
-describe("a store that fails", () => {
-  test("before the claim gives 503, and the code is not sent, so the other process can send it", async () => {
-    const events = listenToEvents();
-    const { url, other, click, codes, store, log } = await startTwo({}, [/session_store_failed/]);
-    store.fail("create");
-    const answers = await Promise.all([click(url), click(url)]);
-    expect(answers.map(({ status, headers }) => [status, headers["retry-after"]])).toEqual(
-      Array(2).fill([503, "5"]),
-    );
-    expect(codes()).toBe(0);
-    const lines = log.filter((line) => line.includes("session_store_failed"));
-    expect(lines).toEqual([expect.stringContaining("[begin: Error: the store is unreachable]")]);
-    expect(events.of("login.failed")).toMatchObject([{ code: "session_store_failed" }]);
-    store.recover();
-    expect((await click(other)).status).toBe(303);
-    expect(codes()).toBe(1);
-  });
-
-  test("after the login has started does not stop it: the user is signed in", async () => {
-    const { url, click, store, isSignedIn } = await startTwo();
-    store.fail("replace");
-    const answer = await click(url);
-    expect(answer.status).toBe(303);
-    expect(await isSignedIn(url, sessionOf(answer))).toEqual(
-      expect.objectContaining({ isAuthenticated: true }),
-    );
-  });
+test("ten seconds later, a copied login cookie gets no session", async () => {
+  const { url, other, click, countCodesSent, later } = await startTwo();
+  await click(url);
+  later(10);
+  const late = await click(other);
+  expect([late.status, late.headers.location, sessionCookieOf(late)]).toEqual([303, "/account", undefined]);
+  expect(countCodesSent()).toBe(1);
 });
 
-test("a callback waits half a minute for a process that does not finish a login", async () => {
+test("the login fails with 503 if the store fails before the claim, and can be finished later", async () => {
+  const events = listenToEvents();
+  const { url, other, click, countCodesSent, store, log } = await startTwo({}, [/session_store_failed/]);
+  store.fail("create");
+  const answers = await Promise.all([click(url), click(url)]);
+  expect(answers.map(({ status, headers }) => [status, headers["retry-after"]])).toEqual(
+    Array(2).fill([503, "5"]),
+  );
+  expect(countCodesSent()).toBe(0);
+  const lines = log.filter((line) => line.includes("session_store_failed"));
+  expect(lines).toEqual([expect.stringContaining("[begin: Error: the store is unreachable]")]);
+  expect(events.of("login.failed")).toMatchObject([{ code: "session_store_failed" }]);
+  store.recover();
+  expect((await click(other)).status).toBe(303);
+  expect(countCodesSent()).toBe(1);
+});
+
+test("the login succeeds if the outcome cannot be saved", async () => {
+  const { url, click, store, isSignedIn } = await startTwo();
+  store.fail("replace");
+  const answer = await click(url);
+  expect(answer.status).toBe(303);
+  expect(await isSignedIn(url, sessionCookieOf(answer))).toEqual(
+    expect.objectContaining({ isAuthenticated: true }),
+  );
+});
+
+test("a callback is rejected if another process does not finish its login within 30 s", async () => {
   const { url, other, click, provider, store } = await startTwo({}, [/login_expired.*does not finish it/]);
   const { arrived, letGo } = holdNext(provider, "/oauth2/token");
   const first = click(url);
@@ -197,7 +195,7 @@ test("a callback waits half a minute for a process that does not finish a login"
   expect((await first).status).toBe(303);
 });
 
-test("the outcome of another attempt is ignored, even if it was copied", async () => {
+test("a copy of another attempt's outcome is rejected with login_expired", async () => {
   const { url, other, click, browser, store } = await startTwo({}, [/login_expired/]);
   const victim = new Browser();
   await victim.visit(`${url}/account`);
@@ -207,21 +205,24 @@ test("the outcome of another attempt is ignored, even if it was copied", async (
   const own = (await store.keys("a:")).find((key) => key !== of) ?? "";
   expect(await store.replace(own, 2, claimed?.text ?? "")).toBe(true);
   const answer = await click(other);
-  expect([answer.status, sessionOf(answer)]).toEqual([400, undefined]);
+  expect([answer.status, sessionCookieOf(answer)]).toEqual([400, undefined]);
   expect((await browser.fetch(`${url}/test/me`)).body).toContain('"isAuthenticated":false');
 });
 
-test.each(["", "{}", "not a claim"])("a value that replaces a claim is ignored: %j", async (text) => {
-  const { url, other, click, store } = await startTwo({}, [/login_expired/]);
-  await click(url);
-  const [key = ""] = await store.keys("a:");
-  expect(await store.replace(key, 2, text)).toBe(true);
-  expect((await click(other)).status).toBe(400);
-});
+test.each(["", "{}", "not a claim"])(
+  "a callback whose claim was replaced by %j is rejected with login_expired",
+  async (text) => {
+    const { url, other, click, store } = await startTwo({}, [/login_expired/]);
+    await click(url);
+    const [key = ""] = await store.keys("a:");
+    expect(await store.replace(key, 2, text)).toBe(true);
+    expect((await click(other)).status).toBe(400);
+  },
+);
 
-test("the store has neither the code nor the session of an attempt in clear text", async () => {
+test("the store contains neither code nor state nor session id of an attempt in clear text", async () => {
   const { url, click, callback, store } = await startTwo();
-  const session = decodeURIComponent(sessionOf(await click(url)) ?? "").replace(
+  const session = decodeURIComponent(sessionCookieOf(await click(url)) ?? "").replace(
     /^portal-session=s:|\..+$/g,
     "",
   );
@@ -237,7 +238,7 @@ test("the store has neither the code nor the session of an attempt in clear text
   }
 });
 
-const countSentCodes = (fleet: Fleet<2>): number => fleet.asked("/oauth2/token").length;
+const countCodesSentBy = (fleet: Fleet<2>): number => fleet.asked("/oauth2/token").length;
 
 describeWithRedis("processes with one Redis", (redis) => {
   const start = (session?: AppSession["kind"]) =>
@@ -250,20 +251,20 @@ describeWithRedis("processes with one Redis", (redis) => {
     ["our session", undefined],
     ["an application's session in a store of its own", "connect-redis"],
     ["an application's session in a store of ours", "createStore"],
-  ])("send the code once, and respond with the same session: %s", async (_name, session) => {
+  ])("send the code once, and respond with the same session, for %s", async (_name, session) => {
     const fleet = await start(session);
     const [one, other] = fleet.apps;
     for (let round = 1; round <= 5; round += 1) {
       const { click } = await startLogin(new Browser(), fleet.url);
       const answers = await Promise.all([one, other, one, other].map((app) => click(app.url)));
       expect(answers.map(({ status }) => status)).toEqual(Array(4).fill(303));
-      expect(countSentCodes(fleet)).toBe(round);
-      expect(new Set(answers.map(sessionOf)).size).toBe(1);
-      expect(await isSignedIn(other, sessionOf(answers[0] as Answer))).toBe(true);
+      expect(countCodesSentBy(fleet)).toBe(round);
+      expect(new Set(answers.map(sessionCookieOf)).size).toBe(1);
+      expect(await isSignedIn(other, sessionCookieOf(answers[0] as Answer))).toBe(true);
     }
   });
 
-  test("wait for a process that is paused, and respond with its session", async () => {
+  test("wait for one that is paused, and respond with its session", async () => {
     const fleet = await start();
     const [one, other] = fleet.apps;
     const { click } = await startLogin(fleet.browser, fleet.url);
@@ -273,14 +274,14 @@ describeWithRedis("processes with one Redis", (redis) => {
     one.kill("SIGSTOP");
     held.letGo();
     const second = click(other.url);
-    await fleet.me(other); // after the time of a whole request it still waits
+    await fleet.me(other); // This request completes while the callback still waits.
     one.kill("SIGCONT");
-    const sessions = (await Promise.all([first, second])).map(sessionOf);
+    const sessions = (await Promise.all([first, second])).map(sessionCookieOf);
     expect(sessions[0]).toBeDefined();
     expect(sessions[1]).toBe(sessions[0]);
   });
 
-  test("give up after half a minute if one was killed, and do not send the code again", {
+  test("reject the callback if one was killed with the code, and do not send it again", {
     timeout: 2 * WAIT_MS,
   }, async () => {
     const fleet = await start();
@@ -295,13 +296,13 @@ describeWithRedis("processes with one Redis", (redis) => {
     await first;
     const answer = await click(other.url);
     expect([answer.status, answer.body.includes("login_expired")]).toEqual([400, true]);
-    expect(countSentCodes(fleet)).toBe(1);
+    expect(countCodesSentBy(fleet)).toBe(1);
     const next = await startLogin(new Browser(), other.url);
-    expect(await isSignedIn(other, sessionOf(await next.click(other.url)))).toBe(true);
+    expect(await isSignedIn(other, sessionCookieOf(await next.click(other.url)))).toBe(true);
   });
 });
 
-test.skipIf(noRedis)("a Redis that is down at the callback gives 503, and the code is not sent", async () => {
+test.skipIf(noRedis)("a callback gets 503 if Redis is down, and the code is not sent", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
   const fleet = await startFleet(1, { options: { store: redis.url } });
