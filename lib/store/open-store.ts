@@ -27,15 +27,15 @@ export interface OpenStoreOptions {
  * @throws PortalAuthError `options_invalid` if a package is not installed, or if the value is not a store
  */
 export function openStore(
-  given: StoreInput,
+  input: StoreInput,
   { warn, load = loadPackage, shouldCreateTables = true }: OpenStoreOptions,
 ): ConnectedStore {
-  if (typeof given === "string")
-    return given.startsWith("redis")
-      ? openRedis(given, { warn, load })
-      : openPostgres(given, { warn, load, shouldCreateTables });
-  const store = toEntryStore(given, shouldCreateTables);
-  if (!store) throw createInvalidStoreError(describeInvalidStore(given));
+  if (typeof input === "string")
+    return input.startsWith("redis")
+      ? openRedis(input, { warn, load })
+      : openPostgres(input, { warn, load, shouldCreateTables });
+  const store = toEntryStore(input, shouldCreateTables);
+  if (!store) throw createInvalidStoreError(describeInvalidStore(input));
   return { ...APP_CONNECTION, store };
 }
 
@@ -48,12 +48,12 @@ const APP_CONNECTION: Omit<ConnectedStore, "store"> = {
   close: async () => {},
 };
 
-function toEntryStore(given: StoreObject, shouldCreateTables: boolean): EntryStore | undefined {
-  if (PortalSessionStore.isOurs(given)) return given.entries;
-  if (isRedisClient(given)) return createRedisStore(given);
-  if (isPool(given)) return createPostgresStore(given, { shouldCreateTables });
-  if (!isRecordStore(given)) return undefined;
-  return isEntryStore(given) ? given : createAdapterEntryStore(given);
+function toEntryStore(store: StoreObject, shouldCreateTables: boolean): EntryStore | undefined {
+  if (PortalSessionStore.isOurs(store)) return store.entries;
+  if (isRedisClient(store)) return createRedisStore(store);
+  if (isPool(store)) return createPostgresStore(store, { shouldCreateTables });
+  if (!isRecordStore(store)) return undefined;
+  return isEntryStore(store) ? store : createAdapterEntryStore(store);
 }
 
 /** Returns whether openStore() accepts an object. */

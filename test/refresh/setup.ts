@@ -19,7 +19,7 @@ import { fakeTime, settled } from "../support/fake-time.js";
 
 export { advance, settled } from "../support/fake-time.js";
 
-// Each createRefreshSingleFlight() is one process. Several of them share a store. Only tests advance the time.
+// Each createRefreshSingleFlight() is one process. Several of them share a store. Only tests advance time.
 
 export const ID = "s:the-session";
 export const REFUSED = new PortalAuthError("refresh_refused");
