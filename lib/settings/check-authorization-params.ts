@@ -19,9 +19,11 @@ const RESERVED: readonly string[] = [
 
 /**
  * Returns the parameters that an application adds to the authorization request, as text. Values that are
- * neither text nor a number are omitted: they may come from a query, which attackers can fill with lists.
+ * neither text nor a finite number are omitted: they may come from a query, which attackers can fill with
+ * lists.
  *
- * @throws PortalAuthError `authorization_params_invalid` for a reserved parameter or an invalid value
+ * @throws PortalAuthError `authorization_params_invalid` for a reserved parameter, or for an invalid
+ *   `response_mode`, `scope` or `max_age`
  */
 export function checkAuthorizationParams(params: Readonly<Record<string, unknown>>): Record<string, string> {
   const reserved = Object.keys(params).find((name) => RESERVED.includes(name));
@@ -37,7 +39,7 @@ export function checkAuthorizationParams(params: Readonly<Record<string, unknown
   return added;
 }
 
-/** Decides whether a scope contains `openid`. Without it the provider issues no ID token. */
+/** Returns whether a scope contains `openid`. Without it the provider issues no ID token. */
 export const hasOpenid = (scope: string): boolean => scope.split(/\s+/).includes("openid");
 
 const invalid = (detail: string) => new PortalAuthError("authorization_params_invalid", { detail });

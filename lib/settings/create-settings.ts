@@ -10,7 +10,8 @@ import type { Settings } from "./settings.js";
 
 /**
  * Creates the settings from valid options: fills in the defaults that depend on other options, and freezes
- * them.
+ * the settings. The application's own store and logger are not frozen. A client without authentication
+ * (`clientAuth` "none") has no client secret.
  */
 export function createSettings(options: ValidOptions): Settings {
   const { secret, tokenEncryptionKey, store, logger, ...same } = options;
@@ -32,11 +33,13 @@ export function createSettings(options: ValidOptions): Settings {
     clock: clock ?? systemClock,
     https: redirectUri.startsWith("https:"),
   };
-  // The application's own store and logger are not frozen.
   return Object.freeze({ ...deepFreeze(settings), store: store === MEMORY_URL ? undefined : store, logger });
 }
 
-/** Resolves the path of each route; false for a route that is turned off. */
+/**
+ * Returns the path of each route; false for a route that is off. The session route is off unless it has a
+ * path. A logout route is off unless the option of the same name is on.
+ */
 export function resolveRoutes(options: ValidOptions): Routes {
   const given = Object.entries(options.routes).filter(([, path]) => path !== undefined);
   const routes = { ...DEFAULTS.routes, session: false, ...Object.fromEntries(given) } as Routes;

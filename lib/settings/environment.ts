@@ -10,14 +10,22 @@ export interface VariableValue {
 }
 
 /**
- * Reads a variable without the white space around it. A variable that is set but empty counts as unset,
- * because Compose files and CI systems set variables without a value to "".
+ * Reads a variable, without the white space and the byte order mark around its value. A variable that is set
+ * but empty counts as unset, because Compose files and CI systems set variables without a value to "".
+ *
+ * @returns the value; a problem if the value is in quotation marks; an empty object if the variable is unset
  */
 export const readVariable = (env: NodeJS.ProcessEnv, name: string): VariableValue =>
   parseText(env[name], name);
 
 /**
  * Reads a secret from its variable, or from the file that NAME_FILE names: container platforms mount files.
+ * It throws nothing. The result has a problem in these cases:
+ *
+ * - Both variables are set, or a value is in quotation marks.
+ * - The file cannot be read, is empty, or is not UTF-8 text.
+ *
+ * @returns the value, with the file's path if it comes from a file; an empty object if both are unset
  */
 export function readSecret(env: NodeJS.ProcessEnv, name: string): VariableValue {
   const { value: path, problem } = readVariable(env, `${name}_FILE`);
@@ -57,13 +65,13 @@ function parseText(text: string | undefined, name: string): VariableValue {
 /** Quotation marks of any kind: Docker's `--env-file`, systemd and Kubernetes can leave them in the value. */
 const QUOTED = /^(?:".*"|'.*'|`.*`|“.*”|‘.*’)$/s;
 
-/** Decides whether NODE_ENV is production. White space, a CR, quotation marks and capitals do not matter. */
+/** Returns whether NODE_ENV is production. White space, a CR, quotation marks and capitals do not matter. */
 export const isProduction = (env: NodeJS.ProcessEnv = process.env): boolean =>
   /^["']?\s*production\s*["']?$/i.test(env["NODE_ENV"]?.trim() ?? "");
 
 /**
- * Merges files of variables with the environment, which takes precedence. A later file takes precedence over
- * an earlier one.
+ * Returns a new object with the variables of some files and of the environment. The environment takes
+ * precedence over the files, and a later file over an earlier one.
  */
 export const mergeEnvFiles = (files: readonly NodeJS.Dict<string>[]): NodeJS.ProcessEnv =>
   Object.assign({}, ...files, process.env);

@@ -21,16 +21,17 @@ export interface ExplainedOption {
 }
 
 /**
- * Returns the effective configuration: each option's value and its source, without secrets. It rejects
- * nothing: an invalid value is shown as it was written.
+ * Returns the effective configuration: each option's value and its source, without secrets. It throws
+ * nothing: an invalid value is shown as it was written. It also reads the files that NAME_FILE names.
  *
  * @param options as given to portalAuth()
+ * @param env default: process.env
  */
 export function explain(options: PortalAuthOptions = {}, env?: NodeJS.ProcessEnv): ExplainedOption[] {
   return explainResolved(resolveOptions(options, env));
 }
 
-/** Returns the effective configuration of options that are resolved already. */
+/** Returns the effective configuration of resolved options, in the order of the documentation. */
 export const explainResolved = (resolved: ResolvedOptions): ExplainedOption[] =>
   OPTION_NAMES.map((option) => explainOption(option, OPTIONS[option], resolved));
 

@@ -4,7 +4,7 @@ import { isSymmetric } from "./signature-algorithms.js";
 type Endpoints = Pick<Settings, "discoveryUrl" | "authorizationUrl" | "tokenUrl" | "jwksUrl" | "idTokenAlg">;
 
 /**
- * Decides whether the options set every endpoint that a login needs, without a discovery document. Then none
+ * Returns whether the options set every endpoint that a login needs, without a discovery document. Then none
  * is fetched.
  */
 export function hasEndpointsByHand(settings: Endpoints): boolean {

@@ -1,7 +1,7 @@
 import { withoutTrailingSlash } from "../util/without-trailing-slash.js";
 
 /**
- * Decides whether two issuer identifiers name the same provider. Only one slash at the end may differ:
+ * Returns whether two issuer identifiers name the same provider. Only one slash at the end may differ:
  * consoles show the issuer without it, and discovery documents of Auth0 and others have it. Tokens must have
  * the document's exact spelling.
  */

@@ -5,7 +5,16 @@ import { VARIABLES, type ValidOptions } from "./option-table.js";
 import type { Routes } from "./portal-auth-options.js";
 import { isSymmetric, minimumSecretBytes } from "./signature-algorithms.js";
 
-/** Finds options that are valid by themselves and contradict another option. */
+/**
+ * Returns the problems of options that are valid by themselves and contradict another option:
+ *
+ * - The redirect URI does not end in the callback route.
+ * - `tlsTerminated` is on, and the redirect URI is not https.
+ * - Two routes have the same path.
+ * - An option is on whose route is off.
+ * - The client secret is too short to verify the ID token's signature.
+ * - `authorizationParams` has a reserved parameter or an invalid value.
+ */
 export function findConflicts(options: ValidOptions, routes: Routes): OptionProblem[] {
   const { redirectUri, tlsTerminated } = options;
   const problems: OptionProblem[] = [];
@@ -32,7 +41,8 @@ const createConflict = (option: string, advice: string): OptionProblem =>
   createProblem(option, getDisplayName(option), advice);
 
 /**
- * Finds out whether a client that should have a secret has none. A problem of the option is enough by itself.
+ * Returns a problem if a client that needs a secret has none. Returns nothing if the option `clientSecret`
+ * already has a problem.
  */
 export function findMissingClientSecret(
   written: Readonly<Record<string, unknown>>,

@@ -11,14 +11,18 @@ export interface OptionProblem {
   readonly advice: string;
 }
 
-/** Creates the problem of an option; `name` is how the reader knows it. */
+/**
+ * Creates the problem of an option.
+ *
+ * @param name the name under which the message shows the option
+ */
 export const createProblem = (option: string, name: string, advice: string): OptionProblem => ({
   option,
   text: `${name}: ${advice}`,
   advice,
 });
 
-/** Creates a problem whose text is the whole advice. */
+/** Creates the problem of an option whose text is the whole advice, without a name before it. */
 export const createPlainProblem = (option: string, text: string): OptionProblem => ({
   option,
   text,
@@ -27,13 +31,20 @@ export const createPlainProblem = (option: string, text: string): OptionProblem 
 
 /**
  * Returns the name under which messages show an option: its variable, if it has one, and the option in code.
+ *
+ * @param path the path of a member of the option, such as `routes.login`. Default: the option itself.
  */
 export function getDisplayName(option: string, path = option): string {
   const variable = findRecord(option)?.variable;
   return variable ? `${variable.name} (option ${path})` : `option ${path}`;
 }
 
-/** Describes a failed validation. The written value is omitted, because it may be a secret. */
+/**
+ * Describes a failed validation: the option is invalid, missing, or does not exist. The written value is
+ * omitted, because it may be a secret.
+ *
+ * @param written the written value of each option
+ */
 export function describeIssue(
   issue: v.BaseIssue<unknown>,
   written: Readonly<Record<string, unknown>>,

@@ -61,7 +61,7 @@ export interface DerivedDefault {
   readonly getOrigin: (settings: Settings | undefined) => "default" | "profile";
 }
 
-/** The option must be set: there is no default. */
+/** Marks an option that must be set: there is no default. */
 export const REQUIRED: RequiredValue = { kind: "required" };
 
 /** A fixed default. */
@@ -72,19 +72,22 @@ export interface FixedDefault<Value = unknown> {
   readonly describe: ((settings: Settings) => string | undefined) | undefined;
 }
 
-/** Creates a fixed default. */
+/** Creates a fixed default. Its description is needed only if the value depends on other options. */
 export const value = <const Value>(
   fixed: Value,
   describe?: FixedDefault["describe"],
 ): FixedDefault<Value> => ({ kind: "value", value: fixed, describe });
 
-/** Describes a default that follows from other options, from discovery, or from the provider's profile. */
+/**
+ * Creates a default that follows from other options, from discovery, or from the provider's profile. Its
+ * origin is "default", unless `getOrigin` returns "profile".
+ */
 export const derived = (
   describe: (settings: Settings) => string | undefined,
   getOrigin: DerivedDefault["getOrigin"] = () => "default",
 ): DerivedDefault => ({ kind: "derived", describe, getOrigin });
 
-/** The option has no value unless it is set. */
+/** Marks an option that has no value unless it is set. */
 export const NONE = derived(() => undefined);
 
 /**

@@ -41,7 +41,10 @@ export const PROFILES = {
 /** The names of the known profiles: see PORTAL_PROFILE. */
 export type ProfileName = keyof typeof PROFILES;
 
-/** Returns the profile for an issuer's host. A CIAM tenant with its own domain needs the option `profile`. */
+/**
+ * Returns the name of the profile for an issuer's host: "tencent-ciam" for a subdomain of tencentciam.com,
+ * else "openid". A CIAM tenant with its own domain needs the option `profile`.
+ */
 export function detectProfile(issuer: URL): ProfileName {
   return issuer.hostname.endsWith(".tencentciam.com") ? "tencent-ciam" : "openid";
 }

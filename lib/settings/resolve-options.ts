@@ -41,8 +41,8 @@ export interface ResolvedOptions {
 }
 
 /**
- * Resolves options, environment and defaults into settings. An option in code takes precedence over its
- * variable.
+ * Resolves options, environment and defaults into settings, and reads the files that NAME_FILE names. An
+ * option in code takes precedence over its variable.
  *
  * @throws PortalAuthError `options_invalid`: all problems at once, each with its name and what to write there
  */
@@ -54,8 +54,8 @@ export const resolveSettings = (
 /**
  * Returns the settings of resolved options.
  *
- * @throws PortalAuthError `options_invalid`: all problems at once, together with likely typos in the
- *   environment
+ * @throws PortalAuthError `options_invalid`: all problems at once, together with the unknown
+ *   variables that findVariableTypos() reports
  */
 export function requireSettings(
   { settings, problems }: ResolvedOptions,
@@ -69,7 +69,12 @@ export function requireSettings(
   });
 }
 
-/** Resolves options, environment and defaults, and collects every problem. It throws nothing. */
+/**
+ * Resolves options, environment and defaults, and collects every problem. An option in code takes precedence
+ * over its variable. It throws nothing. It also reads the files of secrets, which NAME_FILE names.
+ *
+ * @param env default: process.env
+ */
 export function resolveOptions(
   given: PortalAuthOptions = {},
   env: NodeJS.ProcessEnv = process.env,
@@ -151,6 +156,6 @@ function addVariable(
   if (file !== undefined) files[option] = file;
 }
 
-/** Decides whether a login needs this option, so that ignoring its variable is a problem. */
+/** Returns whether a login needs this option, so that ignoring its variable is a problem. */
 const isNeeded = (option: OptionName, { clientAuth }: PortalAuthOptions): boolean =>
   option === "clientId" || (option === "clientSecret" && clientAuth !== "none");

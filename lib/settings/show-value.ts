@@ -2,7 +2,10 @@ import { isStoreUrl, MEMORY_URL } from "../store/store-url.js";
 
 // Describes the value of an option for `explain()` and the doctor. Secrets are shown by their length only.
 
-/** Describes functions and objects of the application by their kind, a list or a plain object as JSON. */
+/**
+ * Describes any value: text as it is, a list or an object as JSON, and a function as "a function". An object
+ * that JSON cannot represent is "an object of your own". Returns undefined for undefined.
+ */
 export function showText(value: unknown): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === "function") return "a function";
@@ -19,7 +22,10 @@ const toPlainMember = (_name: string, member: unknown): unknown => {
   return typeof member === "bigint" ? String(member) : member;
 };
 
-/** Describes a URL or a list of URLs. A value with an @ is not shown, because it may contain a password. */
+/**
+ * Describes a URL or a list of URLs as showText() does. A value with an @ is not shown, because it may
+ * contain a password.
+ */
 export function showUrl(value: unknown): string | undefined {
   const text = showText(value);
   return text?.includes("@") ? "a URL with a user name or password" : text;
@@ -35,7 +41,10 @@ export const showSecret = (value: unknown): string => showLengths([value].flat()
 const showLengths = (all: readonly unknown[]): string =>
   `set, ${all.map((one) => String(one).trim().length).join(" and ")} characters`;
 
-/** Describes a store by scheme, host and path. User name, password and parameters are omitted. */
+/**
+ * Describes a store by the scheme, host and path of its URL. User name, password and parameters are omitted.
+ * An invalid URL is not shown. A store object is "one of your own".
+ */
 export function showStore(value: unknown): string {
   if (typeof value !== "string") return OWN;
   const text = value.trim();

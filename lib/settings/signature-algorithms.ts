@@ -26,7 +26,7 @@ export const ID_TOKEN_ALGORITHMS = [...ASYMMETRIC_ALGORITHMS, ...SYMMETRIC_ALGOR
 
 export type IdTokenAlgorithm = (typeof ID_TOKEN_ALGORITHMS)[number];
 
-/** Decides whether the key of an algorithm is the client secret. */
+/** Returns whether the key of an algorithm is the client secret; false for anything that is no algorithm. */
 export const isSymmetric = (alg: unknown): boolean =>
   (SYMMETRIC_ALGORITHMS as readonly unknown[]).includes(alg);
 

@@ -4,7 +4,7 @@ import { VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./portal-auth-options.js";
 
 /**
- * Returns why the variable of an option that code omits is not read; undefined if it is read.
+ * Returns why the variable of an option that code omits is ignored; undefined if it is used.
  *
  * If code names another provider or another client than the environment does, the variables of that provider
  * or client do not apply. Otherwise a secret would be sent to the wrong provider.

@@ -13,7 +13,18 @@ const MAX_TYPO_DISTANCE = 2;
 /** The names of all variables that are read. */
 const KNOWN: readonly string[] = [...Object.values(VARIABLES), ...SECRETS.map((name) => `${name}_FILE`)];
 
-/** Returns a line for each variable that is most likely a typo, with the nearest real name. */
+/**
+ * Returns a line for each variable that this package does not read, although its name suggests so:
+ *
+ * - Every unknown PORTAL_*, SESSION_STORE* and TOKEN_ENCRYPTION* name is reported, at any distance from ours.
+ * - Any other SESSION_* name is reported if at most two edits lead to one of ours.
+ * - One of our names with a byte order mark before it is reported. The .env file has that mark.
+ *
+ * Variables that Kubernetes sets for a service are ignored. Each line about an unknown name suggests the
+ * nearest of ours.
+ *
+ * @param env default: process.env
+ */
 export function findVariableTypos(env: NodeJS.ProcessEnv = process.env): string[] {
   return Object.entries(env).flatMap(([name, value = ""]) => {
     const plain = name.replace(/^\uFEFF/, "");
@@ -29,7 +40,7 @@ export function findVariableTypos(env: NodeJS.ProcessEnv = process.env): string[
 }
 
 /**
- * Decides whether Kubernetes has set the variable for a service named "portal", "portal-web" or
+ * Returns whether Kubernetes has set the variable for a service named "portal", "portal-web" or
  * "session-store" (Kubernetes documentation, "Service", section "Environment variables").
  */
 const isServiceLink = (name: string, value: string): boolean =>
@@ -39,7 +50,10 @@ const isServiceLink = (name: string, value: string): boolean =>
 const isCloseToOurs = (name: string): boolean =>
   SHARED.test(name) && KNOWN.some((candidate) => getEditDistance(name, candidate) <= MAX_TYPO_DISTANCE);
 
-/** Returns the most similar name; undefined if none is similar. */
+/**
+ * Returns the most similar of the known names; undefined if that needs more edits than half of the letters.
+ * This limit ignores capitals. A known name that continues the given one after an underscore counts as nearest.
+ */
 export function findSimilarName(name: string, known: readonly string[]): string | undefined {
   const nearest = findNearestName(name, known);
   const edits = getEditDistance(name.toLowerCase(), nearest.toLowerCase());
