@@ -39,7 +39,7 @@ async function findConnectionError({ protocol, hostname, port }: URL): Promise<s
     return await new Promise((resolve) => {
       socket.once("connect", () => resolve(undefined));
       socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.name));
-      socket.setTimeout(CONNECT_TIMEOUT_MS, () => resolve("no answer in time"));
+      socket.setTimeout(CONNECT_TIMEOUT_MS, () => resolve("no response in time"));
     });
   } finally {
     socket.destroy();

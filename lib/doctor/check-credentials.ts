@@ -61,7 +61,7 @@ const TITLES: Partial<Readonly<Record<PortalAuthErrorCode, string>>> = {
   client_refused: "the provider does not accept the client id and secret",
   grant_type_refused: "the application may not use authorization_code",
   portal_unreachable: "the token endpoint cannot be reached",
-  portal_timeout: "the token endpoint does not answer in time",
+  portal_timeout: "the token endpoint does not respond in time",
 };
 
 const ADVICE: Partial<Readonly<Record<PortalAuthErrorCode, string>>> = {

@@ -39,7 +39,7 @@ export async function checkStore({ store }: Settings): Promise<Check[]> {
     for (let count = 0; count < 2; count += 1)
       connections.push(openStore(store, { warn: () => {}, shouldCreateTables: false }));
     return await withTimeout(checkConnections(connections), TIMEOUT_MS, () => [
-      createUnreachable("no answer in time"),
+      createUnreachable("no response in time"),
     ]);
   } catch (error) {
     return [createUnusable(error)];
@@ -127,7 +127,7 @@ async function checkStoreObject(option: StoreObject): Promise<Check[]> {
       ...reportProbe(probed, STORE_OPTION),
       skipped("restart", "whether logins survive a restart of the store", { found: "a store of your own" }),
     ]);
-    return await withTimeout(checks, TIMEOUT_MS, () => [createUnreachable("no answer in time")]);
+    return await withTimeout(checks, TIMEOUT_MS, () => [createUnreachable("no response in time")]);
   } catch (error) {
     return [createUnusable(error)];
   }

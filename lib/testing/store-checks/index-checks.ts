@@ -6,7 +6,7 @@ const CALLERS = 40;
 const lists: readonly StoreCheck[] = [
   {
     name: "lists the names that were added, each once",
-    risk: "the list of a user's sessions is wrong, and a logout everywhere misses one",
+    risk: "the list of a user's sessions is wrong, and a logout on all devices misses one",
     async run(trial) {
       const list = trial.newKey();
       await trial.lists(list, [], " of an unknown list");
@@ -31,7 +31,7 @@ const lists: readonly StoreCheck[] = [
   },
   {
     name: "adds a name again after its removal",
-    risk: "a logout everywhere misses a session",
+    risk: "a logout on all devices misses a session",
     async run(trial) {
       const list = trial.newKey();
       await trial.one.index.add(list, "a", HOUR_MS);
@@ -66,7 +66,7 @@ const lists: readonly StoreCheck[] = [
   },
   {
     name: "keeps every name that many callers add and remove at the same moment",
-    risk: "a logout everywhere misses a session",
+    risk: "a logout on all devices misses a session",
     async run(trial) {
       const list = trial.newKey();
       const old = times(CALLERS, (at) => `old ${at}`);
@@ -86,7 +86,7 @@ const lists: readonly StoreCheck[] = [
 const names: readonly StoreCheck[] = [
   {
     name: "omits names that have expired, and keeps a list as long as its last name",
-    risk: "sessions that have ended are shown, or a logout everywhere misses the others",
+    risk: "sessions that have ended are shown, or a logout on all devices misses the others",
     async run(trial) {
       const list = trial.newKey();
       await trial.one.index.add(list, "short before", SHORT_MS);
@@ -99,7 +99,7 @@ const names: readonly StoreCheck[] = [
   },
   {
     name: "extends the life of a name",
-    risk: "a logout everywhere misses a session that has been in use for long",
+    risk: "a logout on all devices misses a session that has been in use for long",
     async run(trial) {
       const list = trial.newKey();
       await trial.one.index.add(list, "extended", SHORT_MS);
@@ -111,7 +111,7 @@ const names: readonly StoreCheck[] = [
   },
   {
     name: "never shortens the life of a name",
-    risk: "a logout everywhere misses a session",
+    risk: "a logout on all devices misses a session",
     async run(trial) {
       const list = trial.newKey();
       await trial.one.index.add(list, "kept", HOUR_MS);
@@ -123,7 +123,7 @@ const names: readonly StoreCheck[] = [
   },
   {
     name: "adds a name again after it has expired",
-    risk: "a logout everywhere misses a session",
+    risk: "a logout on all devices misses a session",
     async run(trial) {
       const list = trial.newKey();
       await trial.one.index.add(list, "again", SHORT_MS);
