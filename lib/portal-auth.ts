@@ -21,7 +21,7 @@ import { RefreshCircuitBreaker } from "./refresh/refresh-circuit-breaker.js";
 import { createRefreshSingleFlight } from "./refresh/refresh-single-flight.js";
 import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createRoutes } from "./routes.js";
-import { getRequestLogin } from "./session/attached-login.js";
+import { getLoginState } from "./session/attached-login.js";
 import { createRecordCodec } from "./session/record-codec.js";
 import { createSessionMount } from "./session/session-mount.js";
 import { type ExplainedOption, explainResolved } from "./settings/explain.js";
@@ -77,8 +77,8 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
     if (router.settings.tlsTerminated) assumeHttps(req);
     keepInDictionary(req, "res");
     keepInDictionary(res, "req");
-    mountSession(req, res, (error, login = getRequestLogin(req, router.settings)) => {
-      attachPortal(req, router.settings, new RequestPortal(router, req, res, login));
+    mountSession(req, res, (error, loginState = getLoginState(req, router.settings)) => {
+      attachPortal(req, router.settings, new RequestPortal(router, req, res, loginState));
       const request = { req, res, mount: req.baseUrl };
       if (error) sendSessionFailure(router, request, error, getConnectionError()).catch(next);
       else handleRequest(request, next);
@@ -158,7 +158,7 @@ function createSessions(router: RouterContext) {
     isTlsTerminated: settings.tlsTerminated,
     sameSite: settings.sameSite,
     idleSeconds: settings.sessionIdle,
-    tenant: identifyRouter(settings),
+    portalAuthIdentity: identifyRouter(settings),
     codec: createRecordCodec(settings.tokenEncryptionKeys, warnOfFailure, settings.clock),
     hasProviderSessionLists:
       settings.routes.backchannelLogout !== false || settings.routes.frontchannelLogout !== false,

@@ -12,8 +12,8 @@ import { type LogoutOptions, logOutUser } from "./logout/logout.js";
 import { getClaimLifeMs } from "./refresh/refresh-claim.js";
 import { getMaxRefreshMs } from "./refresh/refresh-task.js";
 import { AttachedLogin } from "./session/attached-login.js";
+import type { LoginState } from "./session/login-state.js";
 import { regenerateSession } from "./session/regenerate-session.js";
-import type { RequestLogin } from "./session/request-login.js";
 import { getExpressSession } from "./session/request-session.js";
 import type { PortalAuthInstance } from "./session/session-holder.js";
 
@@ -109,8 +109,8 @@ export class RequestPortal extends AttachedLogin {
   readonly #mount: string;
 
   /** @internal portalAuth() creates the instances. */
-  constructor(router: RouterContext, req: Request, res: Response, login: RequestLogin | undefined) {
-    super(login);
+  constructor(router: RouterContext, req: Request, res: Response, loginState: LoginState | undefined) {
+    super(loginState);
     this.#router = router;
     this.#req = req;
     this.#res = res;
@@ -247,7 +247,7 @@ export class RequestPortal extends AttachedLogin {
   }
 
   #session() {
-    return AttachedLogin.getLogin(this)?.getView(this.#router.settings);
+    return AttachedLogin.getLoginState(this)?.getView(this.#router.settings);
   }
 
   #request(): RequestContext {

@@ -29,11 +29,11 @@ interface RunOptions {
  * - "free": this process may claim it
  * - "claimed": another process refreshes it
  */
-type LoginState = "fresh" | "free" | "claimed";
+type RefreshState = "fresh" | "free" | "claimed";
 
 interface Look {
   readonly login: LoginRecord;
-  readonly state: LoginState;
+  readonly state: RefreshState;
   /** Whether this process has claimed the login. */
   readonly hasClaim: boolean;
 }
@@ -116,7 +116,7 @@ export class RefreshRun {
   async #readAndClaim(claimId: string | undefined): Promise<Look> {
     const { login, clock } = this.#task;
     const startedAt = performance.now();
-    let state = "claimed" as LoginState;
+    let state = "claimed" as RefreshState;
     let hasClaim = false;
     try {
       const stored = await login.update((current) => {
@@ -134,7 +134,7 @@ export class RefreshRun {
   }
 
   /** Returns the state of a login. While requests can use its old access token, no claim is taken over. */
-  #findState(login: LoginRecord): LoginState {
+  #findState(login: LoginRecord): RefreshState {
     const { ids, watch } = this.#options;
     if (this.#task.hasNewTokens(login)) return "fresh";
     const claim = ids.findClaimOfOtherProcess(login, this.#task);

@@ -8,14 +8,14 @@ import { addNewRecord } from "../store/loaded-entry.js";
 import { wrapStoreFailure } from "../store/wrap-store-failure.js";
 import { fromCallback } from "../util/from-callback.js";
 import { epochSeconds } from "../util/time.js";
-import { getRequestLogin } from "./attached-login.js";
+import { getLoginState } from "./attached-login.js";
 import { getUserListName } from "./login-index.js";
 import { isOfOtherPortalAuth, isOfSameClient, type LoginPolicy } from "./login-policy.js";
 import { type LoginRecord, type PortalSession, shortenUserAgent } from "./login-record.js";
 import { createReference, readDataOwner, writeReference } from "./login-reference.js";
+import type { LoginState } from "./login-state.js";
 import { getRecordKey, type LoginStorage } from "./login-storage.js";
 import { FORM_KEY, type PendingForm } from "./pending-form.js";
-import type { RequestLogin } from "./request-login.js";
 import { findReservedKey, LOGIN_KEYS } from "./reserved-keys.js";
 import { getSessionHolder } from "./session-holder.js";
 
@@ -61,7 +61,7 @@ export interface BeginSessionOptions {
  */
 export async function beginSession(req: Request, options: BeginSessionOptions): Promise<string> {
   const { policy, claims } = options;
-  const current = getRequestLogin(req, policy);
+  const current = getLoginState(req, policy);
   const holder = getSessionHolder(req, policy);
   const oldSession = holder.session as AnySession | undefined;
   if (!current || typeof oldSession?.regenerate !== "function") throw new PortalAuthError("session_missing");
@@ -93,7 +93,7 @@ const isOfSameUser = (oldRecord: LoginRecord, policy: LoginPolicy, claims: Claim
  */
 function hasDataOfOtherUser(
   oldSession: Session,
-  current: RequestLogin,
+  current: LoginState,
   { issuer, clientId: client_id }: LoginPolicy,
   { sub }: Claims,
 ): boolean {
@@ -105,7 +105,7 @@ function hasDataOfOtherUser(
 /** Ends the login of the old session, if there is one, and replaces the session by a new one. */
 async function replaceSession(
   holder: Request,
-  { key, storage }: RequestLogin,
+  { key, storage }: LoginState,
   oldRecord: LoginRecord | undefined,
   onReplaced: (login: PortalSession) => void,
 ): Promise<void> {
@@ -155,7 +155,7 @@ function createRecord(
  */
 async function writeLogin(
   holder: Request,
-  current: RequestLogin,
+  current: LoginState,
   record: LoginRecord,
   getRequestAgeMs: () => number,
 ): Promise<void> {
@@ -165,7 +165,7 @@ async function writeLogin(
   await logins.addToIndex(key, record);
   const text = logins.encode(key, record);
   if (storage.isOurStore) addNewRecord(holder.session, text);
-  else writeReference(holder.session, createReference(record, storage.tenant));
+  else writeReference(holder.session, createReference(record, storage.portalAuthId));
   try {
     if (!storage.isOurStore) await logins.records.create(key, text, record.idle_ms);
     await fromCallback((done) => holder.session.save(done));
@@ -187,7 +187,7 @@ async function writeLogin(
  * for example a role that the user has lost since.
  */
 function selectCopiedKeys(
-  current: RequestLogin,
+  current: LoginState,
   { keepKeys, shouldKeepAll = false, policy }: BeginSessionOptions,
   oldSession: object,
 ): readonly string[] {

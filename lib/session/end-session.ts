@@ -3,11 +3,11 @@ import type { CookieOptions, Request, Response } from "express";
 import type { Session } from "express-session";
 import { wrapStoreFailure } from "../store/wrap-store-failure.js";
 import { fromCallback } from "../util/from-callback.js";
-import { getRequestLogin, getRequestLogins } from "./attached-login.js";
+import { getLoginState, getLoginStates } from "./attached-login.js";
 import { isOfOtherPortalAuth, type LoginPolicy } from "./login-policy.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
+import type { LoginState } from "./login-state.js";
 import type { EndedLogin, Logins } from "./logins.js";
-import type { RequestLogin } from "./request-login.js";
 import { getSessionHolder, getSessionHolders, type PortalAuthInstance } from "./session-holder.js";
 
 const STILL_SIGNED_IN = "You are still signed in: signing out did not work. Please try again.";
@@ -40,7 +40,7 @@ export async function endSessionOfRequest(
   policy: LoginPolicy,
 ): Promise<EndedRequestLogin | undefined> {
   const holder = getSessionHolder(req, policy);
-  const current = getRequestLogin(req, policy);
+  const current = getLoginState(req, policy);
   const { session } = holder;
   if (!session || !current || current.getRefusal(policy) === "of_another_portal_auth") return undefined;
   const ended = await endLoginAndSession(holder, current).catch((error) => {
@@ -59,7 +59,7 @@ export async function endSessionOfRequest(
  */
 async function endLoginAndSession(
   holder: Request,
-  { key, storage, record }: RequestLogin,
+  { key, storage, record }: LoginState,
 ): Promise<EndedRequestLogin | undefined> {
   const { id } = holder.session;
   const ended = key === undefined ? undefined : await removeLogin(key, storage.logins, record);
@@ -90,7 +90,7 @@ function clearSessionCookie(req: Request, res: Response, { id, cookie }: Session
  * is not returned.
  */
 export function getLoginEvenIfExpired(req: Request, policy: LoginPolicy): PortalSession | undefined {
-  const record = getRequestLogin(req, policy)?.record;
+  const record = getLoginState(req, policy)?.record;
   return record && !isOfOtherPortalAuth(record, policy) ? record : undefined;
 }
 
@@ -116,7 +116,7 @@ export function discardNewSession(req: Request, instance: PortalAuthInstance): v
  * logout.
  */
 export function ignoreSessionActivity(req: Request): void {
-  for (const login of getRequestLogins(req)) login.release();
+  for (const state of getLoginStates(req)) state.release();
   for (const holder of getSessionHolders(req)) {
     detachSession(holder);
     // With a session id, `unset: "destroy"` would end the session.

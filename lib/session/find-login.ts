@@ -44,7 +44,7 @@ async function findByReference(
 ): Promise<LoginLookup | undefined> {
   const reference = readReference(session);
   if (!reference) return undefined;
-  if (reference.of !== storage.tenant) return { kind: "of_another_portal_auth" };
+  if (reference.of !== storage.portalAuthId) return { kind: "of_another_portal_auth" };
   const key = getRecordKey(storage, session.id, reference.id);
   const isOfSession = isReferenceForSession(session.id, reference);
   const found = await storage.logins.read(key);

@@ -16,7 +16,7 @@ export const DATA_OWNER_KEY = "portal_kept_for";
 interface LoginReference {
   /** The login_id of the login. */
   readonly id: string;
-  /** The portalAuth() that the login belongs to: see createTenantId(). */
+  /** The id of the portalAuth() that started the login: see createPortalAuthId(). */
   readonly of: string;
   /** The user whom the login belongs to: see getUserListName(). */
   readonly user: string;
@@ -31,11 +31,11 @@ type SessionWithReference = AnySession & {
 };
 
 /**
- * Returns a short hash that identifies a portalAuth().
+ * Returns the id of a portalAuth(): the first 16 characters of a hash.
  *
- * @param tenant its issuer, client and redirect URI, as one text
+ * @param identity its issuer, client and redirect URI, as one text
  */
-export const createTenantId = (tenant: string): string => createShortHash(tenant);
+export const createPortalAuthId = (identity: string): string => createShortHash(identity);
 
 const createShortHash = (text: string): string => sha256(text).slice(0, 16);
 
@@ -59,9 +59,9 @@ export const isReferenceForSession = (sessionId: string, reference: LoginReferen
   reference.in === createShortHash(sessionId);
 
 /** Creates the reference from the session that a record names to the record's login. */
-export const createReference = (record: LoginRecord, tenant: string): LoginReference => ({
+export const createReference = (record: LoginRecord, portalAuthId: string): LoginReference => ({
   id: record.login_id,
-  of: tenant,
+  of: portalAuthId,
   user: getUserListName(getUser(record)),
   in: createShortHash(record.session_id),
 });

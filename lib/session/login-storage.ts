@@ -22,8 +22,8 @@ export interface LoginStorage {
   /** Whether the session store is our own. There, a login record has the same key as its session. */
   readonly isOurStore: boolean;
   readonly policy: LoginPolicy;
-  /** A short hash that identifies the portalAuth(): see createTenantId(). */
-  readonly tenant: string;
+  /** The id of the portalAuth(): see createPortalAuthId(). */
+  readonly portalAuthId: string;
   /** The lifetime of the sessions. */
   readonly lifetime: SessionLifetime;
   /** Session keys of the application that stay after the login has ended. */

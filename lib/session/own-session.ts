@@ -16,8 +16,8 @@ export interface OwnSessionOptions {
   readonly sameSite: "lax" | "strict";
   /** The session expires after this time without a request, in seconds. */
   readonly idleSeconds: number;
-  /** The issuer, client and redirect URI, as one text. */
-  readonly tenant: string;
+  /** The issuer, client and redirect URI of the portalAuth(), as one text. */
+  readonly portalAuthIdentity: string;
   /** The option `store`. If it is undefined, sessions are stored in the memory of this process. */
   readonly entries: EntryStore | undefined;
   /**
@@ -68,8 +68,11 @@ export function createOwnSession(options: OwnSessionOptions, isMultiTenant: bool
 }
 
 /** Returns the secrets that sign the cookie. A cookie of one instance or tenant is not valid for another. */
-function createSecrets({ policy, secrets, tenant }: OwnSessionOptions, isMultiTenant: boolean): string[] {
-  const suffix = policy.name ?? (isMultiTenant ? tenant : undefined);
+function createSecrets(
+  { policy, secrets, portalAuthIdentity }: OwnSessionOptions,
+  isMultiTenant: boolean,
+): string[] {
+  const suffix = policy.name ?? (isMultiTenant ? portalAuthIdentity : undefined);
   return secrets.map((secret) => (suffix === undefined ? secret : `${secret} ${suffix}`));
 }
 

@@ -6,12 +6,12 @@ import { addNewRecord } from "../store/loaded-entry.js";
 import { wrapStoreFailure } from "../store/wrap-store-failure.js";
 import { fromCallback } from "../util/from-callback.js";
 import { pause } from "../util/pause.js";
-import { getRequestLogin } from "./attached-login.js";
+import { getLoginState } from "./attached-login.js";
 import type { LoginPolicy } from "./login-policy.js";
 import type { LoginRecord } from "./login-record.js";
 import { createReference, writeReference } from "./login-reference.js";
+import type { LoginState } from "./login-state.js";
 import { getRecordKey, type LoginStorage } from "./login-storage.js";
-import type { RequestLogin } from "./request-login.js";
 import { getSessionHolder } from "./session-holder.js";
 
 const POLL_MS = 50;
@@ -27,7 +27,7 @@ const POLL_MS = 50;
  */
 export async function regenerateSession(req: Request, policy: LoginPolicy, waitMs: number): Promise<void> {
   const holder = getSessionHolder(req, policy);
-  const current = getRequestLogin(req, policy);
+  const current = getLoginState(req, policy);
   const oldSession = holder.session as Session | undefined;
   if (!current || typeof oldSession?.regenerate !== "function") throw new PortalAuthError("session_missing");
   const isSignedIn = current.getView(policy) !== undefined;
@@ -45,14 +45,14 @@ export async function regenerateSession(req: Request, policy: LoginPolicy, waitM
 /**
  * Copies a session's data to the new session, and the `maxAge` that the application has set for its cookie.
  */
-function copyData({ session }: Request, { storage }: RequestLogin, { cookie, ...data }: Session): void {
+function copyData({ session }: Request, { storage }: LoginState, { cookie, ...data }: Session): void {
   Object.assign(session, data);
   if (!storage.lifetime.isCookieSetOnce) session.cookie.maxAge = cookie.originalMaxAge as number;
 }
 
 async function replaceVisitorSession(
   holder: Request,
-  current: RequestLogin,
+  current: LoginState,
   oldSession: Session,
 ): Promise<void> {
   await fromCallback((done) => holder.session.regenerate(done));
@@ -61,7 +61,7 @@ async function replaceVisitorSession(
 }
 
 /** Moves a session in the application's store. The login record keeps its key, and names the new session. */
-async function moveReference(holder: Request, current: RequestLogin, oldSession: Session): Promise<void> {
+async function moveReference(holder: Request, current: LoginState, oldSession: Session): Promise<void> {
   const { key = "", storage } = current;
   current.release();
   await fromCallback((done) => holder.session.regenerate(done));
@@ -72,7 +72,7 @@ async function moveReference(holder: Request, current: RequestLogin, oldSession:
   );
   if (record?.session_id !== session_id) throw createLoginEndedError();
   copyData(holder, current, oldSession);
-  writeReference(holder.session, createReference(record, storage.tenant));
+  writeReference(holder.session, createReference(record, storage.portalAuthId));
   await endLoginOnFailure(storage, key, () => fromCallback((done) => holder.session.save(done)));
   current.adoptNewLogin(key, record);
 }
@@ -101,7 +101,7 @@ async function endLoginOnFailure(
  */
 async function moveEntry(
   holder: Request,
-  current: RequestLogin,
+  current: LoginState,
   oldSession: Session,
   waitMs: number,
 ): Promise<void> {

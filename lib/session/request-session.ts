@@ -6,7 +6,7 @@ import type { RecordStore } from "../store/record-store.js";
 import { wrapStoreFailure } from "../store/wrap-store-failure.js";
 import { fromCallback } from "../util/from-callback.js";
 import { omitUndefined } from "../util/omit-undefined.js";
-import { getRequestLogin } from "./attached-login.js";
+import { getLoginState } from "./attached-login.js";
 import type { LoginPolicy, LoginRefusal } from "./login-policy.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
 import { readReference } from "./login-reference.js";
@@ -21,14 +21,14 @@ export type { LoginPolicy } from "./login-policy.js";
  * portalAuth(). Does no I/O and no cryptography.
  */
 export const readSession = (req: Request, policy: LoginPolicy): PortalSession | undefined =>
-  getRequestLogin(req, policy)?.getView(policy);
+  getLoginState(req, policy)?.getView(policy);
 
 /**
  * Returns why the login in the session of this request is not valid. The result is undefined if it is valid,
  * or if there is no login.
  */
 export const findSessionRefusal = (req: Request, policy: LoginPolicy): LoginRefusal | undefined =>
-  getRequestLogin(req, policy)?.getRefusal(policy);
+  getLoginState(req, policy)?.getRefusal(policy);
 
 /** Gives access to the stored login of a request. */
 export interface LoginHandle {
@@ -45,7 +45,7 @@ export interface LoginHandle {
  * @throws PortalAuthError `session_missing` if the request has no login
  */
 export function getLoginHandle(req: Request, instance: PortalAuthInstance): LoginHandle {
-  const current = getRequestLogin(req, instance);
+  const current = getLoginState(req, instance);
   const key = current?.key;
   if (!current || key === undefined) throw new PortalAuthError("session_missing");
   const { logins } = current.storage;
@@ -64,7 +64,7 @@ export function updateRequestLogin(
   key: string,
   record: LoginRecord | undefined,
 ): void {
-  const current = getRequestLogin(req, instance);
+  const current = getLoginState(req, instance);
   if (current?.key !== key) return;
   if (record) current.updateRecord(record);
   else current.forget();
@@ -81,7 +81,7 @@ export function updateRequestLogin(
  */
 export async function adoptSession(req: Request, policy: LoginPolicy, id: string): Promise<boolean> {
   const holder = getSessionHolder(req, policy);
-  const current = getRequestLogin(req, policy);
+  const current = getLoginState(req, policy);
   if (holder.sessionID === id) return true;
   if (!current) return false;
   const { storage } = current;
@@ -110,7 +110,7 @@ export async function adoptSession(req: Request, policy: LoginPolicy, id: string
  * @throws PortalAuthError `session_missing`
  */
 export function getRecords(req: Request, instance: PortalAuthInstance): RecordStore {
-  const current = getRequestLogin(req, instance);
+  const current = getLoginState(req, instance);
   if (!current) throw new PortalAuthError("session_missing");
   return current.storage.logins.records;
 }
@@ -130,7 +130,7 @@ export const getExpressSession = (
  */
 export function getSessionId(req: Request, instance: PortalAuthInstance): string {
   const { session, sessionID } = getSessionHolder(req, instance);
-  return session && getRequestLogin(req, instance)?.record ? sessionID : "";
+  return session && getLoginState(req, instance)?.record ? sessionID : "";
 }
 
 /** The remaining lifetimes of a login, in whole seconds. Unknown values are omitted. */
@@ -155,7 +155,7 @@ export function getSecondsLeft(
   { started_at, tokens }: PortalSession,
 ): SecondsLeft {
   const { session } = getSessionHolder(req, policy);
-  const lifeMs = getRequestLogin(req, policy)?.lifeMs;
+  const lifeMs = getLoginState(req, policy)?.lifeMs;
   const endsWithBrowser = session && !getLoadedEntry(session) && session.cookie.originalMaxAge === null;
   const countSeconds = (until: number) => Math.max(0, Math.floor(until - policy.clock() / 1000));
   const absolute = countSeconds(started_at + policy.sessionAbsolute);

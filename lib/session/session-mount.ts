@@ -7,8 +7,9 @@ import { createRecordsInSessionStore } from "../store/records-in-session-store.j
 import { lifetimeByCookie } from "../store/session-lifetime.js";
 import { limitRecordStore } from "../store/time-limited-store.js";
 import { onceAMinute } from "../util/once-a-minute.js";
-import { getRequestLogin } from "./attached-login.js";
-import { createTenantId } from "./login-reference.js";
+import { getLoginState } from "./attached-login.js";
+import { createPortalAuthId } from "./login-reference.js";
+import { LoginState } from "./login-state.js";
 import type { LoginStorage, OnLoginFoundEnded } from "./login-storage.js";
 import { Logins } from "./logins.js";
 import { multiTenantRequests } from "./multi-tenant-requests.js";
@@ -20,7 +21,6 @@ import {
 } from "./other-session-middleware.js";
 import { createOwnSession, type OwnSession, type OwnSessionOptions } from "./own-session.js";
 import type { RecordCodec } from "./record-codec.js";
-import { RequestLogin } from "./request-login.js";
 import { addUnnamedHolder, getSessionHolder } from "./session-holder.js";
 
 const SEPARATE_SESSION_WARNING =
@@ -47,16 +47,26 @@ export interface SessionMountOptions extends OwnSessionOptions {
 /** The stores of our own sessions, of all routers. A session in one of them is not an application's. */
 const ownStores = new WeakSet<Store>();
 
-/** Called with the login of a request. It is undefined if the request has no session of express-session. */
-export type OnLoaded = (error?: unknown, login?: RequestLogin) => void;
+/**
+ * Called with the login state of a request. It is undefined if the request has no session of express-session,
+ * or if the session could not be loaded.
+ */
+export type OnLoaded = (error?: unknown, state?: LoginState) => void;
 
-/** Loads the session and the login of a request. `done` is called again if the session cannot be saved. */
+/**
+ * Loads the session and the login of a request, and then calls `done`. If a store fails, `done` gets the
+ * error. Our own session calls `done` again with an error if it cannot be saved when the response ends.
+ */
 export type MountSession = (req: Request, res: Response, done: OnLoaded) => void;
 
 /**
  * Creates the function that loads the session and the login of each request. For each request it decides
- * which session is used: the application's, if express-session has set `req.session` before, otherwise our
- * own. With the option `name`, it is always our own.
+ * which session is used:
+ *
+ * - with the option `name`: our own, with its own cookie and holder
+ * - if express-session has set `req.session` before: the application's
+ * - if another session package has set `req.session`: our own, beside it, at `req.portal.session`
+ * - otherwise: our own, at `req.session`
  */
 export function createSessionMount(options: SessionMountOptions): MountSession {
   const mount = new SessionMount(options);
@@ -106,9 +116,9 @@ class SessionMount {
       return;
     }
     this.#warnAboutMixedSessions();
-    this.#mountOwnSession(req, res, (error, login) => {
+    this.#mountOwnSession(req, res, (error, state) => {
       if (!error) restoreSessionAtEnd(req, res, () => this.#useSeparateSession());
-      done(error, login);
+      done(error, state);
     });
   }
 
@@ -161,14 +171,14 @@ class SessionMount {
       return;
     }
     const storage = this.#getStorage(store);
-    const login = new RequestLogin(req, storage, getRequestLogin(req, storage.policy));
-    const loading = login.load(res);
+    const state = new LoginState(req, storage, getLoginState(req, storage.policy));
+    const loading = state.load(res);
     if (loading)
       loading.then(
-        () => done(undefined, login),
-        (error) => done(error, login),
+        () => done(undefined, state),
+        (error) => done(error, state),
       );
-    else done(undefined, login);
+    else done(undefined, state);
   }
 
   #getStorage(store: Store): LoginStorage {
@@ -181,7 +191,7 @@ class SessionMount {
   }
 
   #createStorage(store: Store): LoginStorage {
-    const { policy, tenant, codec, hasProviderSessionLists, keepSessionKeys } = this.#options;
+    const { policy, portalAuthIdentity, codec, hasProviderSessionLists, keepSessionKeys } = this.#options;
     const { warn, warnAboutFailure, onFoundEnded } = this.#options;
     const isOurStore = PortalSessionStore.isOurs(store);
     const records = isOurStore ? store.entries : this.#createRecords(store);
@@ -196,7 +206,7 @@ class SessionMount {
       }),
       isOurStore,
       policy,
-      tenant: createTenantId(tenant),
+      portalAuthId: createPortalAuthId(portalAuthIdentity),
       lifetime: isOurStore ? store.lifetime : lifetimeByCookie,
       keepSessionKeys,
       onFoundEnded,

@@ -3,14 +3,14 @@ import type { Request } from "express";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { wrapStoreFailure } from "../store/wrap-store-failure.js";
 import { sha256 } from "../util/sha256.js";
-import { getRequestLogin } from "./attached-login.js";
+import { getLoginState } from "./attached-login.js";
 import { destroyAppSessions, getLoginEvenIfExpired } from "./end-session.js";
 import { getProviderSessionListName, getUser, getUserListName } from "./login-index.js";
 import { isOfOtherPortalAuth, type LoginPolicy } from "./login-policy.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
+import type { LoginState } from "./login-state.js";
 import type { EndedLogin, EndLoginsResult, LoadedLogin, Logins } from "./logins.js";
 import type { Logout, LogoutByProvider } from "./logout-notices.js";
-import type { RequestLogin } from "./request-login.js";
 
 const NOT_ENDED_SENTENCE = "Signing out did not work for all of your sessions. Please try again.";
 
@@ -93,7 +93,7 @@ function toUserSession(
  */
 export async function endOtherSessionsOfUser(req: Request, policy: LoginPolicy): Promise<EndSessionsResult> {
   const login = getLoginEvenIfExpired(req, policy);
-  const current = getRequestLogin(req, policy);
+  const current = getLoginState(req, policy);
   if (!login || !current) return { ended: [] };
   const { storage, key } = current;
   const { redirectUri: redirect_uri } = policy;
@@ -171,7 +171,7 @@ export async function endSessionsForProvider(
   { sub, sid, iat, reason }: ProviderLogoutRequest,
   isOnlyForKnownSessions = false,
 ): Promise<EndSessionsResult> {
-  const current = getRequestLogin(req, policy);
+  const current = getLoginState(req, policy);
   if (!current) throw new PortalAuthError("session_missing");
   const { logins } = current.storage;
   const { issuer, clientId: client_id, clockTolerance } = policy;
@@ -215,7 +215,7 @@ function isAffected({ login }: LoadedLogin, { reason, sid, iat, tolerance }: Log
 
 async function toEndSessionsResult(
   req: Request,
-  current: RequestLogin,
+  current: LoginState,
   all: readonly EndLoginsResult[],
 ): Promise<EndSessionsResult> {
   const logins = all.flatMap(({ ended }) => ended);
@@ -227,7 +227,7 @@ async function toEndSessionsResult(
 /** Removes the sessions of these logins from the application's store, too. */
 async function endAppSessions(
   req: Request,
-  { storage }: RequestLogin,
+  { storage }: LoginState,
   ended: readonly EndedLogin[],
 ): Promise<EndedSession[]> {
   const ids = ended.flatMap(({ record }) => (record ? [record.session_id] : []));
@@ -235,13 +235,13 @@ async function endAppSessions(
   return ended.map(({ key, record }) => ({ id: key, login: record }));
 }
 
-type SignedInLogin = RequestLogin & { readonly key: string; readonly record: LoginRecord };
+type SignedInState = LoginState & { readonly key: string; readonly record: LoginRecord };
 
-/** Returns the login of the request, or throws `login_required`. */
-function requireLogin(req: Request, policy: LoginPolicy): SignedInLogin {
-  const current = getRequestLogin(req, policy);
+/** Returns the login state of the request, or throws `login_required` if no user is signed in. */
+function requireLogin(req: Request, policy: LoginPolicy): SignedInState {
+  const current = getLoginState(req, policy);
   if (!current?.getView(policy)) throw new PortalAuthError("login_required");
-  return current as SignedInLogin;
+  return current as SignedInState;
 }
 
 async function wrapFailure<T>(operation: "list" | "end", work: () => Promise<T>): Promise<T> {

@@ -1,36 +1,36 @@
 import type { Request } from "express";
 import { expect, test, vi } from "vitest";
-import { AttachedLogin, getRequestLogin, getRequestLogins } from "../../lib/session/attached-login.js";
+import { AttachedLogin, getLoginState, getLoginStates } from "../../lib/session/attached-login.js";
+import { LoginState } from "../../lib/session/login-state.js";
 import type { LoginStorage } from "../../lib/session/login-storage.js";
-import { RequestLogin } from "../../lib/session/request-login.js";
 import { observedStore } from "../support/stored-sessions.js";
 import { startWorld } from "../support/world.js";
 import { changeRoute, setValue } from "./slow-route.js";
 
 function attachLogin(name: string | undefined) {
-  const login = new RequestLogin({} as Request, { policy: { name } } as LoginStorage, undefined);
+  const login = new LoginState({} as Request, { policy: { name } } as LoginStorage, undefined);
   return { login, portal: new AttachedLogin(login) };
 }
 
 test("a portalAuth() without a name ignores the login of another portalAuth() at req.portal", () => {
   const { login, portal } = attachLogin("staff");
   const req = { portal, portals: { staff: portal } } as unknown as Request;
-  expect(getRequestLogin(req, { name: "staff" })).toBe(login);
-  expect(getRequestLogin(req, { name: undefined })).toBeUndefined();
+  expect(getLoginState(req, { name: "staff" })).toBe(login);
+  expect(getLoginState(req, { name: undefined })).toBeUndefined();
 });
 
 test.each([undefined, null, "eu", {}])(
   "a value that an application has put at req.portal is not a login: %j",
   (portal) => {
-    expect(getRequestLogin({ portal } as unknown as Request, { name: undefined })).toBeUndefined();
+    expect(getLoginState({ portal } as unknown as Request, { name: undefined })).toBeUndefined();
   },
 );
 
-test("getRequestLogins() returns all logins of a request", () => {
+test("getLoginStates() returns all logins of a request", () => {
   const unnamed = attachLogin(undefined);
   const staff = attachLogin("staff");
   const req = { portal: unnamed.portal, portals: { staff: staff.portal } } as unknown as Request;
-  expect(getRequestLogins(req)).toEqual([unnamed.login, staff.login]);
+  expect(getLoginStates(req)).toEqual([unnamed.login, staff.login]);
 });
 
 test("the onError hook finds the user if the session cannot be saved", async () => {

@@ -4,10 +4,10 @@ import type { SessionData } from "express-session";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { getUser, getUserListName } from "../../../lib/session/login-index.js";
+import { LoginState } from "../../../lib/session/login-state.js";
 import type { LoginStorage } from "../../../lib/session/login-storage.js";
 import { Logins } from "../../../lib/session/logins.js";
 import { createRecordCodec } from "../../../lib/session/record-codec.js";
-import { RequestLogin } from "../../../lib/session/request-login.js";
 import { createMemoryStore } from "../../../lib/store/memory-store.js";
 import { PortalSessionStore } from "../../../lib/store/portal-session-store.js";
 import { json, runs, TIMEOUT_MS } from "../support/random-input.js";
@@ -86,13 +86,13 @@ async function loadRequestWith(stored: string) {
     logins,
     isOurStore: true,
     policy,
-    tenant: "tenant",
+    portalAuthId: "id",
     lifetime: { getLifeMs: () => HOUR_MS },
     keepSessionKeys: [],
     onFoundEnded: () => {},
     warn: () => {},
   };
-  const login = new RequestLogin(req, storage, undefined);
+  const login = new LoginState(req, storage, undefined);
   await login.load(new EventEmitter() as unknown as Response);
   return { req, login: login.getView(policy) };
 }

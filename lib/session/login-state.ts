@@ -28,14 +28,14 @@ import {
 type StoredLookup = Extract<LoginLookup, { kind: "stored" }>;
 
 /**
- * The login of one request at one portalAuth(). Each request has one, even if no user is signed in. The
- * session middleware creates it after express-session has loaded the session.
+ * The login state of one request. Each portalAuth() that the request passes creates one, after
+ * express-session has loaded the session. If no user is signed in there, getView() returns undefined.
  */
-export class RequestLogin {
+export class LoginState {
   readonly storage: LoginStorage;
   readonly #holder: Request;
-  /** The login that an earlier router with the same name has loaded for this request. */
-  readonly #previous: RequestLogin | undefined;
+  /** The login state that an earlier router with the same name has created for this request. */
+  readonly #previous: LoginState | undefined;
   #sessionId: string | undefined;
   #key: string | undefined;
   #login: DecodedLogin | undefined;
@@ -49,7 +49,7 @@ export class RequestLogin {
   /** Whether the end of the response has no effect on this login. */
   #isReleased = false;
 
-  constructor(holder: Request, storage: LoginStorage, previous: RequestLogin | undefined) {
+  constructor(holder: Request, storage: LoginStorage, previous: LoginState | undefined) {
     this.#holder = holder;
     this.storage = storage;
     this.#previous = previous;
