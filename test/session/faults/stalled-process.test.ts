@@ -21,7 +21,7 @@ describeWithRedis("a stopped process", (redis) => {
       ["when its response ends", false],
       ["with save()", true],
     ])(
-      "does not restore a login that has ended meanwhile, when it continues and saves %s",
+      "does not restore a login that has ended, if it continues and saves the session %s",
       async (_when, save) => {
         const { url } = redis();
         const fleet = await startFleet(2, {
