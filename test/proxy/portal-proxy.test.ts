@@ -1,14 +1,12 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import express, { type ErrorRequestHandler, type Express } from "express";
 import express4 from "express4";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type PortalProxyOptions, portalProxy } from "../../lib/index.js";
 import { holdNext, json, TOKEN_SECONDS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
-import { close } from "../support/serve.js";
+import { serve } from "../support/serve.js";
 import { startWorld } from "../support/world.js";
 import { headOf, responseTo, start, startProxy, startServer, startUpstream } from "./proxy-setup.js";
 
@@ -634,13 +632,9 @@ describe("HTTP:", () => {
   });
 
   test("an upstream can have an IPv6 address", async (context) => {
-    const server = createServer((_req, res) => void res.end("six"));
-    const hasIpv6 = await new Promise((resolve) => {
-      server.once("error", () => resolve(false)).listen(0, "::1", () => resolve(true));
-    });
-    context.skip(!hasIpv6, "this machine has no IPv6");
-    onTestFinished(() => close(server));
-    const { browser, url } = await startProxy(`http://[::1]:${(server.address() as AddressInfo).port}`);
+    const upstreamUrl = await serve((_req, res) => void res.end("six"), "::1").catch(() => "");
+    context.skip(upstreamUrl === "", "this machine has no IPv6");
+    const { browser, url } = await startProxy(upstreamUrl);
     expect((await browser.fetch(`${url}/api/x`)).body).toBe("six");
   });
 });

@@ -5,7 +5,7 @@ import { createMemoryStore } from "../../lib/store/memory-store.js";
 import type { EntryStore } from "../../lib/store/record-store.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
-import { advanceDate, fake } from "../support/fake-time.js";
+import { advanceDate, fake, freezeDate } from "../support/fake-time.js";
 import { createGate } from "../support/gate.js";
 import { observedStore } from "../support/stored-sessions.js";
 import { startWorld, type World } from "../support/world.js";
@@ -153,6 +153,7 @@ describe.each([
   });
 
   test("ends after sessionAbsolute, even if it is active", async () => {
+    freezeDate();
     const { browser, url, me } = await startWorld({
       ownSession,
       options: { sessionAbsolute: 3600, sessionIdle: 86_400 },

@@ -22,6 +22,11 @@ test("freezeDate stops the date", async () => {
   expect(Date.now()).toBe(before);
 });
 
+test("advanceDate rejects a date that is not fake", () => {
+  fakeTimeouts();
+  expect(() => advanceDate(60_000)).toThrow("advanceDate() has no effect");
+});
+
 test("fakeTimeouts replaces timeouts and leaves the date real", async () => {
   fakeTimeouts();
   const onTimeout = vi.fn();

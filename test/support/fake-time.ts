@@ -9,6 +9,8 @@ export function advanceDate(milliseconds: number): void {
   const now = Date.now() + milliseconds;
   if (vi.isFakeTimers()) vi.setSystemTime(now);
   else fake({ toFake: ["Date"], now });
+  if (Date.now() !== now)
+    throw new Error("advanceDate() has no effect: other timers are fake, the date is real");
 }
 
 /** Stops the date. `advanceDate` advances it. */

@@ -1,5 +1,5 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
+import { close, listen } from "../../support/serve.js";
 import { startRedis } from "../../support/servers/redis.mjs";
 import { type AppSettings, Host, type OpenedApp } from "./host.js";
 
@@ -42,9 +42,8 @@ export class Cluster extends Host {
       client.pipe(app).pipe(client);
       client.on("error", () => app.destroy());
       app.on("error", () => client.destroy());
-    }).listen(0, "127.0.0.1");
-    await once(proxy, "listening");
-    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    });
+    const url = await listen(proxy);
     this.#opened.set(url, { apps, proxy });
     return { key: apps[0]?.key ?? 0, url };
   }
@@ -61,7 +60,7 @@ export class Cluster extends Host {
     const proxy = this.#opened.get(app.url)?.proxy;
     await this.#each(app, (host, own) => Host.prototype.close.call(host, own));
     this.#opened.delete(app.url);
-    proxy?.close();
+    if (proxy) await close(proxy);
   }
 
   override async ping() {
