@@ -19,22 +19,25 @@ const MAX_WATCHES = 1000;
  *   store's compare-and-set, so exactly one process succeeds. It refreshes the tokens that are stored at that
  *   moment.
  *
- * A claim has a fixed lifetime, 30 s by default. Another process takes it over after it has watched the claim
- * for that time. Time in which the store or that process stood still does not count.
+ * A claim has a fixed lifetime, 30 s by default. Another process may claim the login after watching the claim
+ * for that time. Time in which the store or the watching process did not respond is not counted.
  */
 export interface RefreshSingleFlight {
   /**
-   * Resolves to the login with new enough tokens.
+   * Resolves to the login after its tokens were refreshed, here or by another request or process.
    *
-   * @throws PortalAuthError `login_required` if the session has ended, and errors of `prepare` and
-   *   `SendRefresh`
+   * @throws PortalAuthError
+   *   - `login_required` if the login has ended
+   *   - `refresh_failed` if another process does not finish its refresh
+   *   - `session_store_failed` if the store fails
+   *   - the errors of `prepare` and `SendRefresh`, and that of `onSlow` if the provider is slow
    */
   (id: string, task: RefreshTask): Promise<LoginRecord>;
   /** Returns the age of the refresh of this login in this process, in milliseconds; 0 if none runs. */
   getAgeMs(id: string): number;
   /**
-   * Resolves when no refresh runs in this process, and no claim is left. If the process ended earlier, new
-   * tokens would be lost.
+   * Resolves when no refresh runs in this process, and no release of a claim. Never rejects. Wait for it
+   * before the process exits: otherwise new tokens are lost.
    */
   waitForAll(): Promise<void>;
 }
@@ -45,7 +48,9 @@ export function createRefreshSingleFlight(emit: EmitEvent): RefreshSingleFlight 
   const releases = createSingleFlight<void>();
   const ids = new ClaimIds(randomUUID());
   const running = new Map<string, RefreshRun>();
-  /** The watches of refreshes that have failed. The next refresh of the login continues to watch. */
+  /**
+   * How long failed refreshes have already watched a claim. The next refresh of the login continues to watch.
+   */
   const watches = new BoundedMap<string, ClaimWatch>(MAX_WATCHES);
   let count = 0;
 

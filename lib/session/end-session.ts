@@ -27,12 +27,16 @@ export interface EndedRequestLogin {
 }
 
 /**
- * Ends the login and the session of this request in the store, and removes the session cookie in the
- * response. `req.session` is undefined then. If another portalAuth() started the login, the login and its
- * session stay.
+ * Ends the login and the session of this request in the store, and sets `req.session` to undefined. If the
+ * request sent the session cookie, the response removes it.
  *
- * @returns undefined if the session had no login
- * @throws PortalAuthError `session_store_failed`: the user may still be signed in
+ * - A visitor's session is removed too.
+ * - If the request has no session, or the login is one of another portalAuth(), nothing is done.
+ * - If the login was removed and the application's store then fails, only a warning is logged.
+ *
+ * @returns the ended login, or undefined if nothing was done or the session had no readable login.
+ * @throws PortalAuthError `session_store_failed` if the login, or the session of a visitor, could not be
+ *   removed. The user may still be signed in, and the request is unchanged
  */
 export async function endSessionOfRequest(
   req: Request,
@@ -86,8 +90,9 @@ function clearSessionCookie(req: Request, res: Response, { id, cookie }: Session
 }
 
 /**
- * Returns the login in the session of this request, even if it has expired. A login of another portalAuth()
- * is not returned.
+ * Returns the login in the session of this request, even if it has expired since it was loaded.
+ *
+ * @returns undefined if there is no readable login, or if another portalAuth() started it
  */
 export function getLoginEvenIfExpired(req: Request, policy: LoginPolicy): PortalSession | undefined {
   const record = getLoginState(req, policy)?.record;
@@ -101,8 +106,10 @@ function findSessionCookieName(req: Request, id: string): string | undefined {
 }
 
 /**
- * Removes the session from the request if the request came without a session cookie, so the response sets no
- * session cookie. A form post from another site comes without the Lax cookie. A new cookie in the response
+ * Sets `req.session` to undefined if the request came without the cookie of this session. The response then
+ * sets no session cookie, and the store is not changed. Otherwise nothing is done.
+ *
+ * A form post from another site comes without the Lax cookie. A new cookie in the response
  * would replace the one that the browser has.
  */
 export function discardNewSession(req: Request, instance: PortalAuthInstance): void {
@@ -112,8 +119,8 @@ export function discardNewSession(req: Request, instance: PortalAuthInstance): v
 
 /**
  * Removes all sessions from the request, so that the request does not count as activity. express-session then
- * neither extends a session nor sets a cookie when the response ends. `req.session` is undefined, as after a
- * logout.
+ * neither extends a session nor sets a cookie when the response ends. `req.session` and `req.sessionID` are
+ * undefined then. The stored sessions and logins stay.
  */
 export function ignoreSessionActivity(req: Request): void {
   for (const state of getLoginStates(req)) state.release();
@@ -129,8 +136,8 @@ function detachSession(holder: Request): void {
 }
 
 /**
- * Removes sessions with these ids from the application's session store. Failures are ignored: without its
- * login, a session gives no access.
+ * Removes sessions with these ids from the application's session store. Unknown ids are ignored. Never
+ * rejects: failures are ignored, because a session without its login gives no access.
  */
 export async function destroyAppSessions(
   req: Request,

@@ -81,7 +81,7 @@ export class LoginState {
     return this.#key;
   }
 
-  /** The remaining lifetime without another request, in milliseconds, at the time when the login was read. */
+  /** The time until the login expires if no other request comes, in milliseconds, when the login was read. */
   get lifeMs(): number | undefined {
     return this.#lifeMs;
   }
@@ -104,10 +104,11 @@ export class LoginState {
 
   /**
    * Loads the login of the session, and shows it at `req.session.portal`. In our own store the login was read
-   * with the session, so there is no I/O and no promise. An exception is a login that has ended.
+   * with the session, so there is no I/O. A promise is returned only
+   * if the idle time must be extended, or if the login has ended.
    *
-   * A login that is too old, or that a logout has missed, is removed from the store, and its session is
-   * emptied. When the response ends, the idle time is extended if that is due.
+   * A login that is too old, or that should have ended with an earlier logout, is removed from the store, and
+   * its session is emptied. When the response ends, the idle time is extended if that is due.
    */
   load(res: Response): Promise<void> | undefined {
     const { session } = this.#holder;
@@ -176,17 +177,17 @@ export class LoginState {
   }
 
   /**
-   * Sets the login of this request to a login that this request has started, or has moved to a new session.
+   * Uses a login that this request has started, or has moved to a new session, as its current login.
    */
   adoptNewLogin(key: string, record: LoginRecord): void {
     this.adoptLogin(key, { record, view: new LoginView(record) }, record.idle_ms);
   }
 
   /**
-   * Sets the login of this request to a login of the request's current session, and shows it at
-   * `req.session.portal`. Another request of the same browser may have started it.
+   * Uses a login of the request's current session as its current login, and shows it at
+   * `req.session.portal`. Another request of the same browser may have started the login.
    *
-   * @param lifeMs the remaining lifetime without another request, in milliseconds
+   * @param lifeMs the time until the login expires if no other request comes, in milliseconds
    */
   adoptLogin(key: string, login: DecodedLogin, lifeMs: number): void {
     this.#sessionId = this.#holder.sessionID;
@@ -212,7 +213,7 @@ export class LoginState {
   }
 
   /**
-   * Makes the end of the response have no effect on the stored login: the login is neither extended nor
+   * Releases the stored login: it is not changed when the response ends. Otherwise it would be extended or
    * removed. This includes the logins that earlier routers with the same name have loaded.
    */
   release(): void {

@@ -18,12 +18,18 @@ const POLL_MS = 50;
 
 /**
  * Gives the session of this request a new id, and saves it. The session's data and its login stay, and the
- * old id is invalid then. express-session sets the new cookie when the response ends.
+ * old id is invalid then. A visitor's session also gets a new id. express-session sets the new cookie when
+ * the response ends.
  *
- * @param waitMs how long to wait for a running refresh, in milliseconds: it must save its tokens before the
- *   record can move
- * @throws PortalAuthError `login_required` if the login has ended meanwhile, or `session_store_failed`, or
- *   `session_missing`. After the first two, the request has no session.
+ * If the new session cannot be saved, the login is removed from the store, because no browser has its id.
+ *
+ * @param waitMs how long to wait for a running refresh, in milliseconds, so that it can save its tokens
+ *   before the record moves. After that time, the claim of the refresh is dropped and the move continues. In
+ *   the application's store the record does not move, so there is no wait
+ * @throws PortalAuthError `session_missing` if the request has no session of express-session. It is unchanged
+ *   then
+ * @throws PortalAuthError `login_required` if another request has ended or moved the login since this request
+ *   loaded it, or `session_store_failed`. After both, the request has no session
  */
 export async function regenerateSession(req: Request, policy: LoginPolicy, waitMs: number): Promise<void> {
   const holder = getSessionHolder(req, policy);
@@ -148,7 +154,8 @@ async function writeCopy(
 }
 
 /**
- * Reads the record when no refresh is running. If the claim of a refresh stays for `waitMs`, it is dropped.
+ * Reads the record when no refresh is running. If the claim of a refresh stays for `waitMs`, the returned
+ * record has no claim.
  */
 async function readAfterRefresh(
   { logins }: LoginStorage,

@@ -18,14 +18,15 @@ export type { LoginPolicy } from "./login-policy.js";
 
 /**
  * Returns the login of this request as it was loaded, or undefined if no user is signed in at this
- * portalAuth(). Does no I/O and no cryptography.
+ * portalAuth(). An expired login, and one of another portalAuth(), count as no login. Does no I/O and no
+ * cryptography.
  */
 export const readSession = (req: Request, policy: LoginPolicy): PortalSession | undefined =>
   getLoginState(req, policy)?.getView(policy);
 
 /**
- * Returns why the login in the session of this request is not valid. The result is undefined if it is valid,
- * or if there is no login.
+ * Returns why the login in the session of this request is not valid: see LoginRefusal. The result is
+ * undefined if it is valid, or if there is no session or no login.
  */
 export const findSessionRefusal = (req: Request, policy: LoginPolicy): LoginRefusal | undefined =>
   getLoginState(req, policy)?.getRefusal(policy);
@@ -40,7 +41,7 @@ export interface LoginHandle {
 
 /**
  * Returns a handle to update the stored login of this request. The request itself does not see the update:
- * see updateRequestLogin().
+ * see updateRequestLogin(). A login that is expired or unreadable has a handle too.
  *
  * @throws PortalAuthError `session_missing` if the request has no login
  */
@@ -54,9 +55,14 @@ export function getLoginHandle(req: Request, instance: PortalAuthInstance): Logi
 
 /**
  * Replaces the login of this request, also at `req.session.portal`, by a newer state of its record. Writes
- * nothing to the store. If the request has another login meanwhile, nothing changes.
+ * nothing to the store.
  *
- * @param record undefined if the login has ended: the request then has no login
+ * If the request's login has another key by now, nothing changes. For example, a new login has started since
+ * getLoginHandle() was called. A newer record is ignored if the application has replaced the session.
+ *
+ * @param key the key of the record, from getLoginHandle()
+ * @param record undefined if the login has ended: it is removed from the request, and `req.session.portal`
+ *   too
  */
 export function updateRequestLogin(
   req: Request,
@@ -72,12 +78,15 @@ export function updateRequestLogin(
 
 /**
  * Replaces the session and the login of this request by those of another session, so that this response sets
- * its cookie. The other session was started by another request of the same browser: after a double click, the
+ * its cookie. If the request has that session already, nothing changes.
+ *
+ * The other session was started by another request of the same browser: after a double click, the
  * browser cancels the response that had the cookie.
  *
  * @param id the session id
- * @returns false if that session or its login no longer exists: the request is unchanged then
- * @throws PortalAuthError `session_store_failed`
+ * @returns true if the request has that session now. False if the session or its login no longer exists, or
+ *   the login cannot be decoded or names another session: the request is unchanged then
+ * @throws PortalAuthError `session_store_failed`; the request is unchanged then
  */
 export async function adoptSession(req: Request, policy: LoginPolicy, id: string): Promise<boolean> {
   const holder = getSessionHolder(req, policy);
@@ -107,7 +116,7 @@ export async function adoptSession(req: Request, policy: LoginPolicy, id: string
 /**
  * Returns the store of the login records of this request's session.
  *
- * @throws PortalAuthError `session_missing`
+ * @throws PortalAuthError `session_missing` if the request has no session of express-session
  */
 export function getRecords(req: Request, instance: PortalAuthInstance): RecordStore {
   const current = getLoginState(req, instance);
@@ -125,8 +134,8 @@ export const getExpressSession = (
 ): (Session & Partial<SessionData>) | undefined => getSessionHolder(req, instance).session;
 
 /**
- * Returns the id of this request's session if it has a login, otherwise "". Without a login the id is of no
- * use, because express-session creates a new one for each request of a visitor.
+ * Returns the id of this request's session if it has a readable login, otherwise "". Without a login the id
+ * is of no use, because express-session creates a new one for each request of a visitor.
  */
 export function getSessionId(req: Request, instance: PortalAuthInstance): string {
   const { session, sessionID } = getSessionHolder(req, instance);

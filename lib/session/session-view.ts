@@ -24,17 +24,21 @@ export function removePlantedView(session: Session & Partial<SessionData>): void
   if (Object.prototype.propertyIsEnumerable.call(session, "portal")) removeView(session);
 }
 
-/** Removes `req.session.portal`. */
+/** Removes `req.session.portal`. Does nothing if it is not set. */
 export function removeView(session: Session & Partial<SessionData>): void {
   delete (session as { portal?: unknown }).portal;
 }
 
 /**
- * Removes the data of a session whose login has ended. The session keeps its id: with a new id, a slow
- * response could replace the cookie of a login that has started meanwhile. The session is not saved here.
+ * Removes the data of a session whose login has ended, except `cookie` and `keepKeys`. The session keeps its
+ * id: with a new id, a slow response could replace the cookie of a later login. The session is not saved
+ * here.
  *
- * @param keepKeys the keys that stay, for the next login of the same user
- * @param user the user whom the kept data belongs to: see getUserListName()
+ * If one of `keepKeys` stays, its owner is written to `portal_kept_for`. The next login gets the data only if
+ * it is of the same user.
+ *
+ * @param keepKeys the keys that stay
+ * @param user the owner of the data: see getUserListName(). Without it, no owner is written
  */
 export function clearEndedSession(
   session: Session & Partial<SessionData>,
