@@ -30,7 +30,7 @@ const HEAD_BYTES = FLAG_BYTES + TIME_BYTES;
 const SEED_BYTES = 32;
 const DIGEST_BYTES = 16;
 
-/** Returns the path of a return address, without query and fragment. */
+/** Returns the path of a return address, without query and fragment. The path of "" is "". */
 export const stripQuery = (return_to: string): string => return_to.split(/[?#]/, 1)[0] ?? "/";
 
 /** Returns the digest by which the used mark of a login is found. */
@@ -97,7 +97,12 @@ function encodeHead(flags: number, epochMs: number): Buffer {
   return head;
 }
 
-/** Decodes a slot. Fields in the attempt's overflow entry replace those of the slot. */
+/**
+ * Decodes a slot, which must be authenticated: an attempt, or a used mark. Fields in the attempt's overflow
+ * entry replace those of the slot. An invalid return address becomes "", the start page.
+ *
+ * @param entries the entries of the overflow cookie
+ */
 export function decodeSlot(bytes: Buffer, entries: readonly OverflowEntry[]): SlotContent {
   const flags = bytes.readUInt8();
   const epochMs = bytes.readUIntBE(FLAG_BYTES, TIME_BYTES);

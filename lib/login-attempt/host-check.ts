@@ -15,8 +15,9 @@ const PROXY_HEADERS = ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "for
 export type HostCheck = (req: Request) => void;
 
 /**
- * Creates the host check of one portalAuth(). It writes one line to the log for each host, and at most ten.
- * Ports are ignored, because cookies do not depend on them (RFC 6265, section 8.5).
+ * Creates the host check of one portalAuth(). It writes one warning to the log for each host, and at most
+ * ten. Ports are ignored, because cookies do not depend on them (RFC 6265, section 8.5). A name that a proxy
+ * has probably put in place of the browser's host is ignored too.
  */
 export function createHostCheck(redirectUri: string, log: Log): HostCheck {
   const { hostname: expected, protocol } = new URL(redirectUri);

@@ -78,7 +78,9 @@ export class LoginAttempts {
   }
 
   /**
-   * Sets the cookies that hold an attempt, and returns the URL at the provider.
+   * Sets the cookies that hold an attempt, and returns the URL at the provider. If there are too many
+   * attempts, it overwrites the oldest. If the return address is too long, its path or the start page takes
+   * its place.
    *
    * @param createHref creates that URL from the state. Its length limits how much of the attempt fits into
    *   the response headers.
@@ -108,12 +110,16 @@ export class LoginAttempts {
   }
 
   /**
-   * Finds the attempt that this browser started with this state, and replaces it with its used mark. From
-   * then on the attempt cannot be taken again: a second call returns the page of the first.
+   * Finds the attempt that this browser started with this state, and replaces its cookie with its used mark.
+   * Afterwards the attempt cannot be taken again.
    *
-   * @param home the page that the login leads to if the attempt has no return address
-   * @throws PortalAuthError `login_overwritten`, `login_expired`, or a code of
-   *   StateDiagnostics.explainLostLogin()
+   * @param home The page that the login leads to if the attempt has no return address.
+   * @returns "taken" with the attempt. If this browser has its used mark: "used" with the page of that login.
+   * @throws PortalAuthError in these cases:
+   *   - `login_expired`: the attempt or its used mark has expired.
+   *   - `login_overwritten`: `acr`, `scope` or `max_age` is lost. The attempt is used up.
+   *   - A code of StateDiagnostics.explainLostLogin(): this browser has no such attempt. The probe cookie is
+   *     set.
    */
   take({ req, res }: RequestAndResponse, state: string, home: string): TakeResult {
     const { slots } = this.#cookies.read(req);
@@ -149,9 +155,9 @@ export class LoginAttempts {
   }
 
   /**
-   * Replaces the used mark of a successful login: from now on it leads to `return_to`. Clears the marks of
-   * earlier logins, expired attempts, and an overflow cookie that no other attempt needs. Pending attempts of
-   * other tabs stay.
+   * Replaces the used mark of a successful login: from now on it leads to `return_to`. Clears an overflow
+   * cookie that no other attempt needs. Clears the marks of earlier logins and expired attempts, as far as
+   * the headers of a redirect to `return_to` have room. Pending attempts of other tabs stay.
    */
   finish({ req, res }: RequestAndResponse, { cookie, digest }: TakenAttempt, return_to: string): void {
     const found = this.#cookies.read(req);
@@ -178,7 +184,10 @@ export class LoginAttempts {
       this.#cookies.clearOverflow(res);
   }
 
-  /** Returns the last login that this browser has finished, if the request still has its used mark. */
+  /**
+   * Returns the last login that this browser has finished successfully. Returns undefined if the request has
+   * no used mark of such a login.
+   */
   findLastFinished(req: Request): LastFinishedLogin | undefined {
     const contents = this.#cookies.read(req).slots.map(({ content }) => content);
     const marks = contents.filter(

@@ -86,7 +86,8 @@ export class LoginCookies {
   }
 
   /**
-   * Decrypts the login cookies of a request. The result is cached, because several steps of a login need it.
+   * Returns the decrypted login cookies of a request. The result is cached, because several steps of a login
+   * need it. A slot that cannot be decrypted has no content. An unreadable overflow cookie has no entries.
    */
   read(req: Request): FoundLoginCookies {
     const known = this.#found.get(req);
@@ -129,17 +130,19 @@ export class LoginCookies {
     setCookieLine(res, name, this.#createLine(name, this.#slotEncryption.encrypt(bytes), lifeMs));
   }
 
-  /** Adds a Set-Cookie header for the overflow cookie. */
+  /** Adds a Set-Cookie header for the overflow cookie. It replaces a header for that cookie. */
   writeOverflow(res: Response, entries: readonly OverflowEntry[], lifeMs: number): void {
     const name = this.#overflowName;
     const value = this.#overflowEncryption.encrypt(encodeOverflow(entries));
     setCookieLine(res, name, this.#createLine(name, value, lifeMs));
   }
 
+  /** Adds a Set-Cookie header that removes a slot. It replaces a header for the same slot. */
   clearSlot(res: Response, name: string): void {
     setCookieLine(res, name, this.#createLine(name, "", 0));
   }
 
+  /** Adds a Set-Cookie header that removes the overflow cookie. It replaces a header for that cookie. */
   clearOverflow(res: Response): void {
     this.clearSlot(res, this.#overflowName);
   }

@@ -48,10 +48,14 @@ export function rejectUndefined<Name extends string>(
 }
 
 /**
- * Validates the options of a login's strength, and turns them into one form.
+ * Validates the options of a login's strength, and returns them in one form: `acr` as a list, and `maxAge` in
+ * whole seconds. Omitted options stay omitted.
  *
- * @param where the function that was called, for the message
- * @throws TypeError for values that cannot be sent to a provider
+ * @param where The function that was called, for the message.
+ * @throws TypeError in these cases:
+ *   - An option is present but undefined.
+ *   - `maxAge` is no number of at least 0.
+ *   - `acr` is empty, invalid, or over 512 characters long.
  */
 export function resolveLoginStrength(where: string, given: LoginStrength): RequiredStrength {
   rejectUndefined(where, given, ["acr", "maxAge"]);
@@ -79,7 +83,7 @@ const isShort = (values: readonly string[]): boolean => values.join(" ").length 
 
 /**
  * Parses the strength in the query of the login route. A page's script puts it there after a 401 that
- * requires a stronger login. Values that are not valid are ignored.
+ * requires a stronger login. Invalid values are ignored. It throws nothing.
  */
 export function parseStrengthQuery(query: URLSearchParams): LoginStrength {
   const maxAge = query.get("max_age");
@@ -92,7 +96,7 @@ export function parseStrengthQuery(query: URLSearchParams): LoginStrength {
   });
 }
 
-/** Returns the query parameters that parseStrengthQuery() parses. */
+/** Returns the query parameters that parseStrengthQuery() parses: `acr_values` and `max_age`, if set. */
 export const toStrengthQuery = ({ acr, maxAge }: LoginStrength): Record<string, string> =>
   omitUndefined({
     acr_values: acr === undefined ? undefined : [acr].flat().join(" "),

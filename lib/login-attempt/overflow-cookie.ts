@@ -16,7 +16,7 @@ export const getOverflowOwner = (seed: Buffer): Buffer => seed.subarray(0, OWNER
 export const countOverflowBytes = (entries: readonly OverflowEntry[]): number =>
   entries.reduce((sum, { fields }) => sum + HEAD_BYTES + fields.length, 0);
 
-/** Encodes the content of the overflow cookie. The order of the entries is kept. */
+/** Encodes the content of the overflow cookie. decodeOverflow() returns the entries in the same order. */
 export function encodeOverflow(entries: readonly OverflowEntry[]): Buffer {
   const parts = entries.flatMap(({ owner, fields }) => {
     const length = Buffer.alloc(LENGTH_BYTES);
@@ -26,7 +26,7 @@ export function encodeOverflow(entries: readonly OverflowEntry[]): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Decodes the output of encodeOverflow(), which is authenticated. */
+/** Decodes the output of encodeOverflow(). It must be authenticated, because its lengths are trusted. */
 export function decodeOverflow(bytes: Buffer): OverflowEntry[] {
   const entries: OverflowEntry[] = [];
   for (let at = 0; at + HEAD_BYTES <= bytes.length; ) {

@@ -17,14 +17,23 @@ export interface StateDiagnostics {
   addToState(state: string, req: Request, started: StartedLogin): string;
   /** Returns whether one of our secrets has signed this state and its facts. */
   isOwnState(state: string): boolean;
-  /** Returns whether this state belongs to a silent login. */
+  /** Returns whether this state belongs to a silent login; false if none of our secrets has signed it. */
   isSilent(state: string): boolean;
-  /** Returns why this request has no attempt for this state. */
+  /**
+   * Returns why this request has no attempt for this state. The code is one of these:
+   *
+   * - `login_not_found` or `login_secret_changed`, if none of our secrets has signed the state
+   * - `login_expired`
+   * - `login_in_other_browser`, `login_over_http`, `login_on_other_host`, or `login_in_frame`
+   * - `login_cookie_lost`, `login_cookie_changed`, `login_cookies_strict`, or `login_cookies_blocked`
+   *
+   * @param hasUnreadableCookie whether a login cookie of the request cannot be decrypted
+   */
   explainLostLogin(state: string, req: Request, hasUnreadableCookie: boolean): LostLogin;
   /**
    * Sets the probe cookie in the response to a lost login. It has no Path, no Domain and no prefix, so a
    * browser keeps it even if a proxy changes these for the login's cookie. If the browser's next login fails
-   * as well, the probe cookie shows the cause.
+   * as well, the probe cookie shows the cause. A state that none of our secrets has signed sets no cookie.
    */
   setProbeCookie(state: string, res: Response): void;
 }

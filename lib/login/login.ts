@@ -49,10 +49,15 @@ export interface StartLoginOptions {
 }
 
 /**
- * Starts a login: saves the attempt in its encrypted cookie, and redirects the browser to the provider. The
- * session does not change.
+ * Starts a login: saves the attempt in its encrypted cookie, and redirects the browser to the provider. After
+ * a POST of a form, an interstitial page leads there. The session does not change. The event `login.started`
+ * is emitted. If the login begins at another host than that of the redirect URI, a warning is logged.
  *
- * @throws PortalAuthError if the login cannot be started. Then no attempt is saved.
+ * @throws PortalAuthError in these cases. Then no attempt is saved.
+ *   - `proxy_not_trusted` or `login_over_http`: the session cookie could not be set.
+ *   - `session_not_saved`: the login would be part of a redirect loop.
+ *   - `authorization_params_invalid`: a parameter or the required strength is invalid, or too long.
+ *   - The provider's discovery failed, or the function `authorizationParams` threw.
  */
 export async function startLogin(
   router: RouterContext,
@@ -146,8 +151,9 @@ async function resolveAuthorizationParams(
 }
 
 /**
- * Rejects requests that load no page. An image or a script that requests /login would leave a cookie behind
- * each time, and would not lead the user to the provider.
+ * Rejects requests that load no page, by their Fetch Metadata. An image or a script that requests /login
+ * would leave a cookie behind each time, and would not lead the user to the provider. A request without Fetch
+ * Metadata is accepted.
  *
  * @throws PortalAuthError `navigation_required`
  */
@@ -162,7 +168,14 @@ function parseLoginOptions(query: URLSearchParams): LoginOptions {
   return { ...omitUndefined({ returnTo }), ...parseStrengthQuery(query) };
 }
 
-/** Creates the handler of GET /login. */
+/**
+ * Creates the handler of GET /login. It starts a login, with two exceptions:
+ *
+ * - Microsoft Office gets a page with a sign-in button.
+ * - redirectIfSignedIn() answers some requests that come from another site.
+ *
+ * The handler throws PortalAuthError `navigation_required`, and the errors of startLogin().
+ */
 export function createLoginStep(router: RouterContext) {
   return async function login(request: RequestContext): Promise<void> {
     const { req, res, mount } = request;

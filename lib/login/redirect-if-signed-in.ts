@@ -33,13 +33,18 @@ const MAX_QUERY_CHARACTERS = 3000;
 
 /**
  * Redirects a signed-in user to the return address if no page of this site sent the request. The session
- * stays unchanged, because a link on another site must not replace it. If the requested login must be
- * stronger than the session's, the caller starts a login.
+ * stays unchanged, because a link on another site must not replace it.
+ *
+ * A signed-in user is not redirected in these cases:
+ *
+ * - The requested login must be stronger than the session's.
+ * - This browser has just been redirected in this way. A second redirect could be a loop.
+ * - The access token has expired, cannot be refreshed, and the browser sends no Fetch Metadata.
  *
  * If the session cookie is SameSite=Strict, a link on another site does not send it. Then the response is an
  * interstitial page that loads the login route again, so that the session is known.
  *
- * @returns whether the request was answered
+ * @returns whether the request was answered. If not, the caller starts a login.
  */
 export async function redirectIfSignedIn(
   router: RouterContext,

@@ -19,7 +19,9 @@ const MAX_CLICKED_LOGINS = 4;
 /**
  * Rejects a login that would be part of a redirect loop. The browser has just finished several logins in a
  * row, and still has no session. The session cookie does not come back, so another login would end the same
- * way.
+ * way. The limit is two logins within ten seconds, or four that a user started by clicks.
+ *
+ * Requests whose SameSite=Strict cookie may be missing, because another site led here, are not checked.
  *
  * @throws PortalAuthError `session_not_saved`
  */

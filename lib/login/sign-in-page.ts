@@ -3,7 +3,10 @@ import { getOrigin, type RequestContext, type RouterContext } from "../context/r
 import { getStartPage } from "../http/external-url.js";
 import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
 
-/** Sends a page with a sign-in button and status 200. Microsoft Office needs it: see isOfficeLink(). */
+/**
+ * Sends a page with a sign-in button and status 200. Without a URL of a login, the page has no button.
+ * Microsoft Office needs this page: see isOfficeLink().
+ */
 export async function sendSignInPage(
   { pages }: RouterContext,
   { req, res }: RequestContext,

@@ -11,7 +11,10 @@ type SilentLoginState = "ready" | "tried";
 
 type CookieSettings = Pick<Settings, "name" | "https">;
 
-/** Returns the state in this request's cookies. "tried" takes precedence; undefined without a cookie. */
+/**
+ * Returns the state in this request's cookies; undefined if it has none. If both are set, "tried" takes
+ * precedence.
+ */
 export function readSilentLoginState(req: Request, settings: CookieSettings): SilentLoginState | undefined {
   const cookies = parseCookie(req.headers.cookie ?? "");
   const names = getSilentCookieNames(settings);
@@ -40,9 +43,9 @@ export function writeSilentLoginState(
 }
 
 /**
- * Prevents silent logins in this browser until the user closes it. A user who signs out must not be signed in
- * again by the next page. A login that has expired must not be renewed silently, because its limits would
- * have no effect.
+ * Prevents silent logins in this browser until the user closes it: sets the cookie of the state "tried". If
+ * the option `silentLogin` is off, nothing happens. A user who signs out must not be signed in again by the
+ * next page. A login that has expired must not be renewed silently, because its limits would have no effect.
  */
 export function preventSilentLogin(
   res: Response,

@@ -17,7 +17,13 @@ const DISCOVERY_TIMEOUT_MS = 2000;
 /** After a failed discovery, no silent login is tried for this time. */
 const PROVIDER_PAUSE_MS = 30_000;
 
-/** Resolves to whether the request was answered. Returns undefined if no silent login is tried. */
+/**
+ * Tries a silent login. A failure is logged, and not thrown.
+ *
+ * - It resolves to true if the browser was redirected to the provider.
+ * - It resolves to false if that failed. Then the caller sends the page.
+ * - It returns undefined if no silent login is tried. The response may get the cookie of the state "ready".
+ */
 export type SilentLogin = (request: RequestContext) => Promise<boolean> | undefined;
 
 /**
@@ -28,6 +34,8 @@ export type SilentLogin = (request: RequestContext) => Promise<boolean> | undefi
  * Only browsers that load a page and say so by Fetch Metadata are redirected. Programs and most crawlers do
  * not send these headers. The browser must also have sent a cookie of ours back, because a browser that keeps
  * no cookies would be redirected for ever.
+ *
+ * After a failed discovery, no silent login is tried for 30 s.
  */
 export function createSilentLogin(router: RouterContext): SilentLogin {
   const { settings, getProvider, log } = router;

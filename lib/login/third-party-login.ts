@@ -29,7 +29,8 @@ const PARAMETERS = ["iss", "login_hint", "target_link_uri"];
  * `ownLogin`. If the request has a hint, a login starts. Without a hint, a signed-in user is redirected to
  * the target, and any other user signs in. The session stays until the provider has signed the user in.
  *
- * The handler throws PortalAuthError `login_initiation_invalid` or `navigation_required`.
+ * The handler throws PortalAuthError `login_initiation_invalid` for invalid parameters, `navigation_required`
+ * for a frame or a request that loads no page, and the errors of startLogin().
  */
 export function createThirdPartyLoginStep(router: RouterContext, ownLogin: Step): Step {
   const { settings } = router;
