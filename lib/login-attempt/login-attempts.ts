@@ -78,9 +78,9 @@ export class LoginAttempts {
   }
 
   /**
-   * Sets the cookies that hold an attempt, and returns the URL at the provider. If there are too many
-   * attempts, it overwrites the oldest. If the return address is too long, its path or the start page takes
-   * its place.
+   * Sets the cookies that hold an attempt, and returns the URL at the provider. If no slot is free, it
+   * overwrites one: see LoginCookies.chooseSlot(). If the return address is too long, its path or the start
+   * page takes its place.
    *
    * @param createHref creates that URL from the state. Its length limits how much of the attempt fits into
    *   the response headers.

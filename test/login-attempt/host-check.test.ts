@@ -16,7 +16,7 @@ async function start(redirectUri = "https://app.example/callback") {
 }
 
 describe("a login that begins at another host than that of redirectUri", () => {
-  test("writes one line to the log, at the login route and at a guard", async () => {
+  test("gets one line in the log, at the login route and at a guard", async () => {
     const { ask, lines } = await start();
     await ask({ host: "www.app.example" }, "/account");
     expect(lines()).toEqual([
@@ -29,7 +29,7 @@ describe("a login that begins at another host than that of redirectUri", () => {
     expect(lines()).toHaveLength(2);
   });
 
-  test("names a replaced Host too, unless X-Forwarded-Host has the browser's host", async () => {
+  test("gets a line that mentions a replaced Host, unless X-Forwarded-Host is set", async () => {
     const { ask, lines } = await start();
     await ask({ host: "one.example" });
     await ask({ host: "127.0.0.1:3000", "x-forwarded-host": "two.example, inner.example" });
@@ -40,13 +40,13 @@ describe("a login that begins at another host than that of redirectUri", () => {
     expect(lines()[1]).not.toContain("a proxy");
   });
 
-  test("writes a line in development, because localhost is not 127.0.0.1", async () => {
+  test("gets a line in development, because localhost is not 127.0.0.1", async () => {
     const { ask, lines } = await start("http://localhost:3000/callback");
     await ask({ host: "127.0.0.1:3000", "x-forwarded-for": "127.0.0.1" });
     expect(lines()).toEqual([expect.stringContaining("has localhost.")]);
   });
 
-  test("writes ten entries to the log at most, each in one line", async () => {
+  test("gets at most ten log entries, each in one line", async () => {
     const { ask, lines } = await start();
     for (const text of [
       "\u0085evil.example",
@@ -65,12 +65,12 @@ describe("a login that begins at another host than that of redirectUri", () => {
   });
 });
 
-describe("no line is written", () => {
+describe("no line about the host is written", () => {
   test.each([
     ["at the host itself", { host: "app.example" }],
     ["at another port, whose cookies are the same", { host: "app.example:8080" }],
     ["for another spelling", { host: "APP.example" }],
-    ["if the proxy says the host", { host: "10.0.0.7:3000", "x-forwarded-host": "app.example" }],
+    ["if the proxy forwards the host", { host: "10.0.0.7:3000", "x-forwarded-host": "app.example" }],
     ["for an address behind a load balancer that adds nothing", { host: "10.0.0.7:3000" }],
     ["for a name in a container network", { host: "app:3000", "x-forwarded-proto": "http" }],
     ["for an invalid Host", { host: "a b" }],

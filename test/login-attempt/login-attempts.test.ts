@@ -112,7 +112,7 @@ const createLongUrl = (query: string) => `/report?${query}=${"a".repeat(1490)}`;
 const SLOTS = 8;
 
 describe("a login that has started", () => {
-  test("comes back with the values that its seed gives, and is used up then", () => {
+  test("is taken once, with the values that follow from its seed", () => {
     const jar = new Jar();
     const loginAttempts = create();
     const state = startLogin(jar, loginAttempts, { return_to: "/account", max_age: 60 });
@@ -122,7 +122,7 @@ describe("a login that has started", () => {
     expect(take(jar, loginAttempts, state)).toEqual({ kind: "used", return_to: "/account" });
   });
 
-  test("expects no max_age if none was requested", () => {
+  test("has no max_age to check if none was requested", () => {
     const jar = new Jar();
     const loginAttempts = create();
     expect(
@@ -248,7 +248,7 @@ describe("the cookies of all logins", () => {
     },
   );
 
-  test("are eight for eight logins that start at once, and each login can be finished", () => {
+  test("use eight slots for eight logins that start at once, and each login can be finished", () => {
     const jar = new Jar();
     const loginAttempts = create();
     const addresses = Array.from({ length: SLOTS }, (_, tab) => `/orders?tab=${tab}`);
@@ -266,7 +266,7 @@ describe("the cookies of all logins", () => {
     expect(takePending(jar, loginAttempts, state).loginAttempt.return_to).toBe(createLongUrl("id"));
   });
 
-  test("hold one long URL, so a login whose URL was overwritten returns to its path", () => {
+  test("have room for one long URL, so a login whose URL was overwritten returns to its path", () => {
     const jar = new Jar();
     const loginAttempts = create();
     const [one = "", two = ""] = startLoginsAtOnce(jar, loginAttempts, [
@@ -320,7 +320,7 @@ describe("the cookies of all logins", () => {
     expect(takePending(jar, loginAttempts, states["two"] ?? "").loginAttempt.return_to).toBe("/report");
   });
 
-  test("shorten a URL that fits nowhere to its path, or to the start page", () => {
+  test("shorten a URL that does not fit to its path, or to the start page", () => {
     const jar = new Jar();
     const loginAttempts = create();
     const takeReturnTo = (return_to: string) =>

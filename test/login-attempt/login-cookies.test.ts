@@ -87,7 +87,7 @@ describe.each(PLACES)("%s", (_place, start) => {
       expectSmallResponses(world);
     });
 
-    test("when scope and acr are long as well, and rejects a login that would exceed the limit", async () => {
+    test("when scope and acr are long as well, and a login over the limit is rejected", async () => {
       let scope = `openid ${"s".repeat(600)}`;
       const world = await start({
         options: { authorizationParams: () => ({ scope, acr_values: "a".repeat(200) }) },

@@ -100,7 +100,7 @@ function createAppSession(): WorldOptions {
 }
 
 test.each(CASES)(
-  "%s, case %#",
+  "a lost login gets the code %s, case %#",
   async (code, { world, there, back, site = "cross-site", minutes = 0, ...changed }) => {
     const { url } = await startWorld({
       ...world,
@@ -126,7 +126,7 @@ test.each(CASES)(
 );
 
 describe("the state", () => {
-  test("stays random, and reveals nothing about the browser", async () => {
+  test("is random, and reveals nothing about the browser", async () => {
     const { url } = await startWorld();
     const stateOf = async (headers: Record<string, string>) => {
       const { headers: answered } = await new Browser().navigate(`${url}/login`, { headers });
@@ -146,7 +146,7 @@ describe("the state", () => {
     expect(marks.size).toBeGreaterThan(1);
   });
 
-  test("with other facts is another state, so its login is not found", async () => {
+  test("belongs to no login if its facts were changed", async () => {
     const { url, browser } = await startWorld({ log: [/login_/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const state = callback.searchParams.get("state") ?? "";

@@ -14,7 +14,7 @@ const createSettings = (routes = {}, mount = "") =>
     routes,
   });
 
-describe("isOwnRoute() recognises each spelling that Express or a proxy reads alike:", () => {
+describe("isOwnRoute() recognizes each spelling that Express or a proxy treats as the same route:", () => {
   const settings = createSettings(
     { login: "/sign-in/", logout: "/staff/leave", session: "/session" },
     "/shop",
@@ -45,12 +45,12 @@ describe("isOwnRoute() recognises each spelling that Express or a proxy reads al
     "/shop/sign-in/help",
     "/shop/a?to=/shop/sign-in",
     "/shop/re-sign-in",
-  ])("%s is not a route of this router", (path) => {
+  ])("isOwnRoute() does not recognize %s, which is no route of this router", (path) => {
     expect(isOwnRoute(settings, "/shop", path)).toBe(false);
   });
 });
 
-test("a route that is turned off is not recognised", () => {
+test("isOwnRoute() does not recognize a route that is turned off", () => {
   expect(isOwnRoute(createSettings({ login: false, logout: false }), "", "/false")).toBe(false);
 });
 

@@ -114,7 +114,7 @@ describe("authorizationParams", () => {
   });
 
   test.each([{ response_mode: "fragment" }, { scope: "email" }, { max_age: "soon" }])(
-    "cannot request a response that the callback does not read: %j",
+    "are rejected if the callback could not read the response: %j",
     async (authorizationParams) => {
       const { browser, url } = await startWorld({
         options: { authorizationParams: () => authorizationParams },
@@ -148,7 +148,7 @@ test.each([
   },
 );
 
-test("a browser without Fetch Metadata counts as navigating", async () => {
+test("a browser without Fetch Metadata gets a login", async () => {
   const { browser, url } = await startWorld();
   expect((await browser.navigate(`${url}/login`, { old: true })).status).toBe(302);
 });
@@ -191,7 +191,7 @@ describe("a pending login", () => {
     expect(set).not.toHaveBeenCalled();
   });
 
-  test("reveals nothing to a reader of the cookie", async () => {
+  test("is encrypted in its cookie", async () => {
     const { browser, url } = await startWorld();
     const { headers } = await browser.navigate(`${url}/login?returnTo=/account`);
     const { searchParams } = new URL(headers.location ?? "");
@@ -202,7 +202,7 @@ describe("a pending login", () => {
       expect(readable).not.toContain(secret);
   });
 
-  test("stays beside others: six tabs sign in at once, and each ends at its own page", async () => {
+  test("does not affect others: six tabs sign in at once, and each returns to its own page", async () => {
     const { browser, url } = await startWorld();
     const pages = [
       "/account?tab=1",
@@ -218,7 +218,7 @@ describe("a pending login", () => {
       expect((await browser.navigate(callbacks[index] ?? "")).headers.location).toBe(pages[index]);
   });
 
-  test("starts fast beside hundreds of cookies that are garbage or belong to the app", async () => {
+  test("starts fast although the request has hundreds of other or invalid cookies", async () => {
     const { browser, url } = await startWorld();
     const name = (n: number) => `portal-login.${String(n).padStart(16, "x")}`;
     const cookies = Array.from({ length: 150 }, (_, n) => `${name(n)}=eyJhbGciOiJkaXIi.${n}.a.b.c`);
@@ -230,7 +230,7 @@ describe("a pending login", () => {
     expect(headers["set-cookie"]?.every((line) => /^portal-login\.[\w-]{8}\d=/.test(line))).toBe(true);
   });
 
-  test("is not overwritten by finished logins, which are dropped first", async () => {
+  test("is not overwritten as long as there are finished logins to overwrite", async () => {
     const { browser, url } = await startWorld();
     const waiting = await browser.loginUntilCallback(`${url}/account?tab=waiting`);
     for (let tab = 1; tab <= 12; tab += 1) await browser.visit(`${url}/login?returnTo=/account?tab=${tab}`);
@@ -255,7 +255,7 @@ describe("the page after the login", () => {
     "/\\evil.example",
     "/.//evil.example",
     "javascript:alert(1)",
-  ])("is not on another site for returnTo=%s", async (wish) => {
+  ])("is the start page for returnTo=%s, which is on another site", async (wish) => {
     const { browser, url } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/login?returnTo=${encodeURIComponent(wish)}`);
     expect((await browser.navigate(callback)).headers.location).toBe("/");
@@ -285,7 +285,7 @@ describe("the page after the login", () => {
   });
 });
 
-test("a prefetch and a HEAD start no login", async () => {
+test("a prefetch or a HEAD request starts no login", async () => {
   const { browser, url, asked } = await startWorld();
   for (const headers of [
     { "sec-purpose": "prefetch;prerender" },

@@ -45,8 +45,8 @@ const LINKS: [string, RequestOptions][] = [
   ],
 ];
 
-describe("a login link from outside this site redirects a signed-in user to the return address:", () => {
-  test.each(LINKS)("%s", async (_from, ask) => {
+describe("a login link from outside this site redirects a signed-in user to the return address", () => {
+  test.each(LINKS)("if the request comes from %s", async (_from, ask) => {
     const { browser, url, cart, asked } = await startSignedIn();
     const before = await cart();
     const asks = asked("/oauth2/authorize").length;
@@ -62,12 +62,12 @@ describe("a login link from outside this site redirects a signed-in user to the 
     ["/login?returnTo=//evil.example", "/"],
     ["/login?returnTo=/logout", "/"],
     ["/login?returnTo=/%256Cogout", "/"],
-  ])("%s leads to %s", async (link, target) => {
+  ])("if the link is %s, which leads to %s", async (link, target) => {
     const { browser, url } = await startSignedIn();
     expect((await browser.navigate(url + link, { site: "cross-site" })).headers.location).toBe(target);
   });
 
-  test("the app's own session stays unchanged", async () => {
+  test("if the app has its own session, which stays unchanged", async () => {
     const { browser, url, cart } = await startSignedIn({ ownSession: true });
     const before = await cart();
     await browser.visit(`${url}/login`, { site: "cross-site" });
@@ -75,7 +75,7 @@ describe("a login link from outside this site redirects a signed-in user to the 
   });
 });
 
-describe("a login starts for a signed-in user", () => {
+describe("a login starts", () => {
   const isRedirectedToProvider = async (
     { browser, url, provider }: World,
     path: string,
@@ -85,17 +85,17 @@ describe("a login starts for a signed-in user", () => {
       `${provider.issuer}/oauth2/authorize`,
     );
 
-  test("if a page of this site links to it, because the user may want another account", async () => {
+  test("for a signed-in user if a page of this site links to it", async () => {
     expect(await isRedirectedToProvider(await startSignedIn(), "/login", { site: "same-origin" })).toBe(true);
   });
 
-  test("if a script on a page of this site got a 401", async () => {
+  test("for a signed-in user if a script on a page of this site has got a 401", async () => {
     expect(
       await isRedirectedToProvider(await startSignedIn(), "/login", { site: "same-origin", clicked: false }),
     ).toBe(true);
   });
 
-  test("if a page of this site links to it in a browser without Fetch Metadata, by its Referer", async () => {
+  test("for a signed-in user without Fetch Metadata if the Referer is a page of this site", async () => {
     const world = await startSignedIn();
     expect(
       await isRedirectedToProvider(world, "/login", {
@@ -107,14 +107,14 @@ describe("a login starts for a signed-in user", () => {
     expect(await isRedirectedToProvider(world, "/login", sibling)).toBe(false);
   });
 
-  test("if a visitor comes from another site", async () => {
+  test("for a visitor who comes from another site", async () => {
     expect(await isRedirectedToProvider({ ...(await startWorld()) }, "/login", { site: "cross-site" })).toBe(
       true,
     );
   });
 
   test.each(["/login?acr_values=mfa", "/login?max_age=0"])(
-    "if the session is too weak for %s",
+    "for a signed-in user if the session is too weak for %s",
     async (path) => {
       const world = await startSignedIn();
       advanceDate(120_000);
@@ -122,14 +122,14 @@ describe("a login starts for a signed-in user", () => {
     },
   );
 
-  test("but not if the session is strong enough", async () => {
+  test("for a signed-in user only if the session is too weak or too old", async () => {
     const world = await startSignedIn();
     world.provider.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
     await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
     expect(await isRedirectedToProvider(world, "/login?max_age=9999", { site: "cross-site" })).toBe(false);
   });
 
-  test("without Fetch Metadata if the access token has expired for good, to prevent a loop", async () => {
+  test("without Fetch Metadata if the access token has expired and cannot be refreshed", async () => {
     const world = await startSignedIn();
     world.provider.nextTokenResponse({ refresh_token: undefined });
     await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
@@ -139,7 +139,7 @@ describe("a login starts for a signed-in user", () => {
 });
 
 describe("a script that requests a login shortly after our interstitial page led to this site", () => {
-  test("gets one with the second request", async () => {
+  test("gets a login with the second request", async () => {
     const { browser, url } = await startSignedIn();
     await browser.jar.setCookie("portal-bounced=1; Path=/", url);
     const ask = { site: "same-origin", clicked: false } as const;
@@ -163,7 +163,7 @@ describe("a login that another site started", () => {
     expect(after.id).not.toBe(before.id);
   });
 
-  test("drops what onLogin added before and does not add again", async () => {
+  test("drops session content that onLogin added before and does not add again", async () => {
     let roles: object = { isAdmin: true };
     const { browser, url, cart, provider } = await startSignedIn({
       options: { hooks: { onLogin: ({ session }) => void Object.assign(session, roles) } },
@@ -215,7 +215,7 @@ describe("a SameSite=Strict session, whose cookie is missing if another site lin
     expect((await visitor.navigate(again, { old: true })).status).toBe(302); // and not a second time
   });
 
-  test("carries no URL that is too long for a header", async () => {
+  test("is found via a shortened query if the URL is too long for a header", async () => {
     const { url } = await startWorld(strict);
     const link = `${url}/login?returnTo=/${"%25".repeat(1500)}`;
     const { headers } = await new Browser().navigate(link, { site: "cross-site" });

@@ -92,7 +92,7 @@ describe("a redirect loop is stopped after two logins, with a page and a line in
     expect(two.log.join()).toContain("a session cookie came back, but no such session is in the store");
   });
 
-  test("and logins of another portalAuth() still work", async () => {
+  test("while logins of another portalAuth() still work", async () => {
     const first = await startWithoutSessionCookie();
     await first.browser.visit(`${first.url}/account`);
     const second = await startWorld();
@@ -102,7 +102,7 @@ describe("a redirect loop is stopped after two logins, with a page and a line in
     expect((await second.browser.visit(`${second.url}/account`)).status).toBe(200);
   });
 
-  test("if the page starts silent logins, and the page is still shown", async () => {
+  test("if the page starts silent logins, although the page is still shown", async () => {
     const { url, browser, asked } = await startWithoutSessionCookie({ silentLogin: true });
     await browser.visit(`${url}/account`);
     await browser.navigate(url);
@@ -139,7 +139,7 @@ describe("a login starts if there is no loop:", () => {
     ["from the provider", "cross-site", CLICK],
     ["from the address bar", "none", CLICK],
     ["by a script", "same-origin", {}],
-  ] as const)("but not %s", async (_how, site, headers) => {
+  ] as const)("but not a third time if the request comes %s", async (_how, site, headers) => {
     const { url, browser } = await startWithoutSessionCookie();
     await browser.visit(`${url}/account`);
     expect((await browser.navigate(`${url}/account`, { site, headers, clicked: false })).status).toBe(400);
@@ -171,7 +171,7 @@ describe("a login starts if there is no loop:", () => {
     expect((await browser.navigate(`${url}/account`)).headers.location).toEqual(toProvider);
   });
 
-  test("for a stronger login, while the session exists", async () => {
+  test("while a session exists, if a stronger login is required", async () => {
     const { url, browser } = await startWorld({
       after: (app) => void app.get("/vault", async (req) => void (await req.portal.login({ maxAge: 0 }))),
     });
@@ -190,7 +190,7 @@ describe("a cached response of /login", () => {
   });
 
   test.skipIf(noNginx)(
-    `that nginx keeps signs in the first user only, the second sees an error${noNginx && ` (${noNginx})`}`,
+    `that nginx stores signs in only the first user, the second sees an error${noNginx && ` (${noNginx})`}`,
     async () => {
       const events = listenToEvents();
       const port = await freePort();

@@ -77,7 +77,7 @@ describe("a visitor", () => {
     expect([countAuthorizationRequests(world), (await world.me()).isAuthenticated]).toEqual([0, false]);
   });
 
-  test("who ends this very session is not signed in again by the next page", async () => {
+  test("who ends the current session is not signed in again by the next page", async () => {
     const world = await start(
       {},
       {
@@ -180,7 +180,7 @@ describe("no silent login starts", () => {
   });
 
   test.each<[what: string, ask: RequestOptions]>([
-    ["a crawler, or a browser of old, that sends no Fetch Metadata", { old: true }],
+    ["a crawler or an old browser that sends no Fetch Metadata", { old: true }],
     [
       "a crawler that drives a browser",
       { headers: { "user-agent": "Mozilla/5.0 (compatible; Examplebot/2.1) Chrome/140.0" } },
@@ -240,9 +240,9 @@ describe("no silent login starts", () => {
   });
 });
 
-describe("a provider that", () => {
+describe("a silent login", () => {
   test.each(["login_required", "interaction_required", "consent_required", "account_selection_required"])(
-    "returns %s is handled without an error",
+    "ends without an error if the provider returns %s",
     async (error) => {
       const world = await start();
       await open(world);
@@ -258,15 +258,18 @@ describe("a provider that", () => {
   test.each<[error: string, line: RegExp]>([
     ["server_error", /portal_failed/],
     ["invalid_scope", /authorization_refused/],
-  ])("returns %s is reported in the log, and not to the user", async (error, line) => {
-    const world = await start({}, { log: [line] });
-    await open(world);
-    setProviderResponse(world, { error });
-    expect((await open(world)).body).toBe("home");
-    expect(world.log.join()).toMatch(line);
-  });
+  ])(
+    "ends with a line in the log, and no error for the user, if the provider returns %s",
+    async (error, line) => {
+      const world = await start({}, { log: [line] });
+      await open(world);
+      setProviderResponse(world, { error });
+      expect((await open(world)).body).toBe("home");
+      expect(world.log.join()).toMatch(line);
+    },
+  );
 
-  test("sends an invalid ID token signs no user in, and the user sees no error", async () => {
+  test("signs no user in, and shows no error, if the provider sends an invalid ID token", async () => {
     const world = await start({}, { log: [/id_token_invalid/] });
     await signInAtProviderOnly(world);
     await open(world);
@@ -277,7 +280,7 @@ describe("a provider that", () => {
     expect(countAuthorizationRequests(world)).toBe(1);
   });
 
-  test("is down does not block the page, and gets no more silent logins for a while", async () => {
+  test("does not block the page if the provider is down, and none is tried for 30 s", async () => {
     const world = await start({}, { log: [/portal_unreachable/] });
     await open(world);
     world.provider.goDown();
@@ -290,7 +293,7 @@ describe("a provider that", () => {
     ]);
   });
 
-  test("does not answer delays the page by two seconds at most", async () => {
+  test("delays the page by at most two seconds if the provider does not respond", async () => {
     const world = await start({}, { log: [/portal_timeout/] });
     await open(world);
     const held = holdNext(world.provider, "/.well-known/openid-configuration");
@@ -317,7 +320,7 @@ function setProviderResponse({ provider }: World, answer: Record<string, string>
   });
 }
 
-test("two tabs that open at the same moment do not disturb each other", async () => {
+test("two tabs that open at the same moment do not affect each other", async () => {
   const world = await start();
   await open(world);
   const pages = await Promise.all([open(world), open(world)]);
@@ -366,7 +369,7 @@ describe("a callback of a silent login", () => {
     expect([status, body.includes("login_cookie_lost")]).toEqual([400, true]);
   });
 
-  test("is treated like any unknown one if its state was changed", async () => {
+  test("is rejected like any unknown callback if its state was changed", async () => {
     const world = await start({}, { log: [/login_not_found/] });
     const callback = await refused(world);
     const state = callback.searchParams.get("state") ?? "";

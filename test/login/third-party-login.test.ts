@@ -54,8 +54,8 @@ describe.each([
 
   test.each<[what: string, given: (iss: string) => Given]>([
     ["another issuer", () => ({ iss: "https://elsewhere.example" })],
-    ["an issuer and a slash", (iss) => ({ iss: `${iss}/` })],
-    ["an issuer in other letters", (iss) => ({ iss: iss.toUpperCase() })],
+    ["an issuer with a slash at the end", (iss) => ({ iss: `${iss}/` })],
+    ["an issuer in capital letters", (iss) => ({ iss: iss.toUpperCase() })],
     ["an empty issuer", () => ({ iss: "" })],
     [
       "two issuers",
@@ -80,7 +80,7 @@ describe.each([
         ["target_link_uri", "/b"],
       ],
     ],
-    ["a hint of a mile", (iss) => ({ iss, login_hint: "h".repeat(1001) })],
+    ["a hint that is too long", (iss) => ({ iss, login_hint: "h".repeat(1001) })],
   ])("is rejected for %s", async (_what, given) => {
     const world = await start({}, EXPECTED_LOG);
     const answer = await begin(world, given(world.provider.issuer));
@@ -150,7 +150,7 @@ test.each([
   ["a script", { "sec-fetch-mode": "cors" }],
   ["an image", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" }],
   ["a frame", { "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" }],
-])("%s starts no login", async (_what, headers) => {
+])("%s starts no login by GET", async (_what, headers) => {
   const { url, browser, provider } = await start({}, [/navigation_required/]);
   const query = new URLSearchParams({ iss: provider.issuer });
   expect((await browser.request(`${url}/login?${query}`, { headers })).status).toBe(400);
@@ -160,7 +160,7 @@ test.each([
 test.each<[string, RequestOptions]>([
   ["JSON", { headers: { "content-type": "application/json" }, form: { iss: "x" } }],
   ["a form over 64 KiB", { form: { iss: "x".repeat(65 * 1024) } }],
-])("%s starts no login", async (_what, ask) => {
+])("a POST with %s starts no login", async (_what, ask) => {
   const { url, browser } = await start({}, EXPECTED_LOG);
   expect((await browser.navigate(`${url}/login`, { method: "POST", ...ask })).status).toBe(400);
 });
@@ -211,7 +211,7 @@ test("if the option is off, a POST is passed to the app, and the parameters are 
   expect([status, to.origin, to.searchParams.get("login_hint")]).toEqual([302, provider.issuer, null]);
 });
 
-test("PORTAL_THIRD_PARTY_LOGIN=on turns it on, and our own links still work", async () => {
+test("PORTAL_THIRD_PARTY_LOGIN=on turns the option on, and links of this site still work", async () => {
   vi.stubEnv("PORTAL_THIRD_PARTY_LOGIN", "on");
   const world = await startWorld();
   vi.unstubAllEnvs();
