@@ -9,7 +9,7 @@ const connectionsOf = new WeakMap<Server, Set<Socket>>();
 
 /**
  * Starts a server on a free port and returns its URL. The server is closed when the test ends, or after the
- * last test if no test runs yet. The target is an Express app, another request handler, or any server of Node.
+ * last test if no test runs yet. The target is an Express app, another request handler, or a server of Node.
  */
 export async function serve(target: RequestListener | Server, host?: string): Promise<string> {
   const server = typeof target === "function" ? createServer(target) : target;
