@@ -52,7 +52,8 @@ const isCloseToOurs = (name: string): boolean =>
 
 /**
  * Returns the most similar of the known names; undefined if that needs more edits than half of the letters.
- * This limit ignores capitals. A known name that continues the given one after an underscore counts as nearest.
+ * This limit ignores capitals. A known name that continues the given one after an underscore counts as
+ * nearest.
  */
 export function findSimilarName(name: string, known: readonly string[]): string | undefined {
   const nearest = findNearestName(name, known);

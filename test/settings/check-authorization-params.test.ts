@@ -16,13 +16,13 @@ test.each([
   [{ scope: "profile" }, "scope"],
   [{ scope: "xopenid openidx" }, "scope"],
   ...["", "x1", "1x", "-1", "1.5", " 1"].map((max_age) => [{ max_age }, "max_age"]),
-] as [object, string][])("rejects %j", (params, detail) => {
+] as [object, string][])("checkAuthorizationParams() rejects %j", (params, detail) => {
   expect(() => checkAuthorizationParams(params as never)).toThrow(
     expect.objectContaining({ code: "authorization_params_invalid", detail }),
   );
 });
 
-test("returns texts and numbers as text, and omits other values", () => {
+test("checkAuthorizationParams() returns texts and numbers as text, and omits other values", () => {
   const params = {
     prompt: "login",
     max_age: 60,
@@ -42,7 +42,7 @@ test("returns texts and numbers as text, and omits other values", () => {
   expect(checkAuthorizationParams({ response_mode: "form_post" })).toEqual({ response_mode: "form_post" });
 });
 
-test("finds openid as one word of the scope", () => {
+test("hasOpenid() finds openid only as a whole word of the scope", () => {
   expect(["openid", "a openid", "openid\tb"].map(hasOpenid)).toEqual([true, true, true]);
   expect(["", "openidx", "a"].map(hasOpenid)).toEqual([false, false, false]);
 });

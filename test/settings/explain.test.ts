@@ -29,7 +29,7 @@ const explained = (options: PortalAuthOptions = {}, env: Record<string, string> 
     ),
   );
 
-test("shows every option with its variable, in the order of the documentation", () => {
+test("explain() shows every option with its variable, in the order of the documentation", () => {
   const all = explain({}, ENVIRONMENT);
   expect(all.map(({ option }) => option)).toEqual(Object.keys(OptionsSchema.entries));
   const variables = all.flatMap(({ option, variable }) => (variable ? [[option, variable]] : []));
@@ -105,11 +105,11 @@ test.each<[string, PortalAuthOptions, Record<string, string>, string, string | u
     '{"login":"/login","callback":"/callback","logout":"/logout","backchannelLogout":false,"frontchannelLogout":false,"session":false,"form":"/login/form"}',
     "default",
   ],
-])("shows a value that is set %s", (_where, options, env, option, value, origin) => {
+])("explain() shows a value that is set %s", (_where, options, env, option, value, origin) => {
   expect(explained(options, env).get(option)).toMatchObject({ value, origin });
 });
 
-test("shows only the length of a secret, from any source", async () => {
+test("explain() shows only the length of a secret, from any source", async () => {
   const folder = await mkdtemp(join(tmpdir(), "explain-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, "key"), `${SECRET}\n`);
@@ -132,7 +132,7 @@ test("shows only the length of a secret, from any source", async () => {
   expect(inCode.get("secret")).toMatchObject({ value: "set, 48 and 48 characters", origin: "option" });
 });
 
-test("shows an invalid value as it was written, except for user names and passwords in URLs", () => {
+test("explain() shows an invalid value as it was written, but no user name or password in a URL", () => {
   const all = explained(
     { httpTimeout: "soon" as never },
     { PORTAL_ISSUER: `https://me:${SECRET}@portal.example` },
@@ -144,7 +144,7 @@ test("shows an invalid value as it was written, except for user names and passwo
   });
 });
 
-test("shows the configuration of one portalAuth()", () => {
+test("explain() shows the configuration of one portalAuth()", () => {
   const router = portalAuth({
     issuer: "https://portal.example",
     clientId: "app",
@@ -161,7 +161,7 @@ test("shows the configuration of one portalAuth()", () => {
   });
 });
 
-describe("never shows a password in an invalid", () => {
+describe("explain() never shows a password in an invalid", () => {
   const shown = (options: PortalAuthOptions, env: Record<string, string> = {}) =>
     JSON.stringify(explain(options, { ...ENVIRONMENT, ...env }));
 
@@ -191,7 +191,7 @@ describe("never shows a password in an invalid", () => {
   });
 });
 
-test("shows objects of the application without their content, also circular ones", () => {
+test("explain() shows objects of the application without their content, also circular ones", () => {
   const logger = { warn() {}, error() {}, transports: [{ apiKey: "hunter2" }], itself: {} };
   logger.itself = logger;
   expect(explained({ logger }).get("logger")).toMatchObject({ value: "one of your own", origin: "option" });

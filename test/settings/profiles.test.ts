@@ -8,6 +8,6 @@ test.each([
   ["https://eviltencentciam.com", "openid"],
   ["https://tencentciam.com.evil.example", "openid"],
   ["https://portal.example", "openid"],
-])("detects for %s the profile %s", (issuer, profile) => {
+])("detectProfile() returns for %s the profile %s", (issuer, profile) => {
   expect(detectProfile(new URL(issuer))).toBe(profile);
 });

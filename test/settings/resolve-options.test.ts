@@ -36,7 +36,7 @@ function problems(options: object, env: Record<string, string> = ENV): string {
 }
 
 describe("resolveSettings", () => {
-  test("reads everything from the environment, and fills in defaults", () => {
+  test("reads all options from the environment, and fills in defaults", () => {
     expect(resolveSettings({}, ENV)).toMatchObject({
       issuer: "https://sample.portal.tencentciam.com",
       clientId: "env-client",
@@ -344,7 +344,7 @@ describe("resolveSettings rejects", () => {
 
   test.each<[string, object, string]>([
     ["an issuer over http", { issuer: "http://portal.example" }, "PORTAL_ISSUER"],
-    ["an issuer that is no address", { issuer: "portal" }, "PORTAL_ISSUER"],
+    ["an issuer that is no URL", { issuer: "portal" }, "PORTAL_ISSUER"],
     ["an issuer with a query", { issuer: "https://portal.example?x" }, "PORTAL_ISSUER"],
     ["an issuer with a password in it", { issuer: "https://me:pass@portal.example" }, "PORTAL_ISSUER"],
     ["a script as issuer", { issuer: "javascript:alert(1)" }, "PORTAL_ISSUER"],
@@ -376,7 +376,7 @@ describe("resolveSettings rejects", () => {
       `PORTAL_REDIRECT_URI (option redirectUri): ${SLASHES}`,
     ],
     [
-      "a userinfo address with one slash",
+      "a userinfo URL with one slash",
       { userinfoUrl: "https:/portal.example/me" },
       `PORTAL_USERINFO_URL (option userinfoUrl): ${SLASHES}`,
     ],
@@ -384,42 +384,46 @@ describe("resolveSettings rejects", () => {
     ["an unknown profile", { profile: "wechat" }, "PORTAL_PROFILE"],
     ["a client id that is a number", { clientId: 7 }, "PORTAL_CLIENT_ID"],
     ["an unknown way to authenticate", { clientAuth: "private_key_jwt" }, "PORTAL_CLIENT_AUTH"],
-    ["a redirect address over http", { redirectUri: "http://app.example/callback" }, "PORTAL_REDIRECT_URI"],
+    ["a redirect URI over http", { redirectUri: "http://app.example/callback" }, "PORTAL_REDIRECT_URI"],
     [
-      "a redirect address with a fragment",
+      "a redirect URI with a fragment",
       { redirectUri: "https://app.example/callback#x" },
       "PORTAL_REDIRECT_URI",
     ],
     [
-      "a redirect address with a query",
+      "a redirect URI with a query",
       { redirectUri: "https://app.example/callback?x=1" },
       "PORTAL_REDIRECT_URI",
     ],
     [
-      "a redirect address that browsers write in another way",
+      "a redirect URI that browsers write in another way",
       { redirectUri: "https://App.example:443/callback" },
       "PORTAL_REDIRECT_URI",
     ],
     ["a scope without openid", { scope: "email" }, "PORTAL_SCOPE"],
     ["a scope that only looks like openid", { scope: "openid2" }, "PORTAL_SCOPE"],
     ["an unknown nonce policy", { nonce: "never" }, "PORTAL_NONCE"],
-    ["a timeout of nothing", { httpTimeout: 0 }, "PORTAL_HTTP_TIMEOUT"],
+    ["a timeout of 0 s", { httpTimeout: 0 }, "PORTAL_HTTP_TIMEOUT"],
     ["a timeout with a unit", { httpTimeout: "10s" }, "PORTAL_HTTP_TIMEOUT"],
     ["a negative tolerance", { clockTolerance: -1 }, "PORTAL_CLOCK_TOLERANCE"],
     ["a tolerance that is not a number", { clockTolerance: Number.NaN }, "PORTAL_CLOCK_TOLERANCE"],
     ["a negative leeway", { refreshLeeway: -1 }, "PORTAL_REFRESH_LEEWAY"],
     ["a leeway of more than an hour", { refreshLeeway: 3601 }, "PORTAL_REFRESH_LEEWAY"],
     ["a leeway with a unit", { refreshLeeway: "30s" }, "PORTAL_REFRESH_LEEWAY"],
-    ["a login that may take no time", { loginTimeout: 29 }, "PORTAL_LOGIN_TIMEOUT"],
-    ["a login that may take more than a day", { loginTimeout: 86_401 }, "PORTAL_LOGIN_TIMEOUT"],
+    ["a login timeout of 0 s", { loginTimeout: 29 }, "PORTAL_LOGIN_TIMEOUT"],
+    ["a login timeout over one day", { loginTimeout: 86_401 }, "PORTAL_LOGIN_TIMEOUT"],
     [
       "a late callback that leads to another site",
       { lateCallbackPath: "//evil.example" },
       "PORTAL_LATE_CALLBACK_PATH",
     ],
-    ["the same with a backslash", { lateCallbackPath: "/\\evil.example" }, "PORTAL_LATE_CALLBACK_PATH"],
     [
-      "a late callback that leads to an address",
+      "a late callback that leads to another site by a backslash",
+      { lateCallbackPath: "/\\evil.example" },
+      "PORTAL_LATE_CALLBACK_PATH",
+    ],
+    [
+      "a late callback that leads to an absolute URL",
       { lateCallbackPath: "https://app.example/" },
       "PORTAL_LATE_CALLBACK_PATH",
     ],
@@ -433,27 +437,23 @@ describe("resolveSettings rejects", () => {
       { apiOrigins: ["https://API.example:443"] },
       "PORTAL_API_ORIGINS",
     ],
-    ["every API", { apiOrigins: ["*"] }, "PORTAL_API_ORIGINS"],
-    ["every API below a domain", { apiOrigins: ["https://*.example"] }, "PORTAL_API_ORIGINS"],
-    ["one bad API among good ones", { apiOrigins: "https://api.example,x" }, "PORTAL_API_ORIGINS"],
+    ["a * for all APIs", { apiOrigins: ["*"] }, "PORTAL_API_ORIGINS"],
+    ["all APIs below a domain", { apiOrigins: ["https://*.example"] }, "PORTAL_API_ORIGINS"],
+    ["one invalid API among valid ones", { apiOrigins: "https://api.example,x" }, "PORTAL_API_ORIGINS"],
     ["APIs that are no list", { apiOrigins: 7 }, "PORTAL_API_ORIGINS"],
-    [
-      "a store at an address of another kind",
-      { store: "mysql://db.example/app" },
-      "SESSION_STORE_URL (option store)",
-    ],
-    ["a store at no address", { store: "redis" }, "SESSION_STORE_URL (option store)"],
-    ["a store at a scheme alone", { store: "redis://" }, "SESSION_STORE_URL (option store)"],
-    ["a store at an address that is broken", { store: "redis://:p@[x" }, "SESSION_STORE_URL (option store)"],
-    ["a memory with a name", { store: "memory:x" }, "SESSION_STORE_URL (option store)"],
-    ["a lock, which is no option", { lock: () => {} }, "option lock"],
+    ["the URL of an unknown store", { store: "mysql://db.example/app" }, "SESSION_STORE_URL (option store)"],
+    ["a store that is no URL", { store: "redis" }, "SESSION_STORE_URL (option store)"],
+    ["a store with only a scheme", { store: "redis://" }, "SESSION_STORE_URL (option store)"],
+    ["a store with an invalid URL", { store: "redis://:p@[x" }, "SESSION_STORE_URL (option store)"],
+    ["the store memory: with a name", { store: "memory:x" }, "SESSION_STORE_URL (option store)"],
+    ["lock, which is no option", { lock: () => {} }, "option lock"],
     ["a clock that is no function", { clock: 7 }, "option clock"],
     ["a short key for tokens", { tokenEncryptionKey: "short" }, "TOKEN_ENCRYPTION_KEY"],
-    ["one short key among good ones", { tokenEncryptionKey: `${SECRET},short` }, "TOKEN_ENCRYPTION_KEY"],
+    ["one short key among valid ones", { tokenEncryptionKey: `${SECRET},short` }, "TOKEN_ENCRYPTION_KEY"],
     ["no keys in the list", { tokenEncryptionKey: [] }, "TOKEN_ENCRYPTION_KEY"],
     ["a key that is a number", { tokenEncryptionKey: 7 }, "TOKEN_ENCRYPTION_KEY"],
     ["a short session secret", { secret: "short" }, "SESSION_SECRET"],
-    ["one short secret among good ones", { secret: [SECRET, "short"] }, "SESSION_SECRET"],
+    ["one short secret among valid ones", { secret: [SECRET, "short"] }, "SESSION_SECRET"],
     ["no secrets in the list", { secret: [] }, "SESSION_SECRET"],
     ["a route without a slash", { routes: { login: "login" } }, "option routes.login"],
     ["a route that does not exist", { routes: { signin: "/x" } }, "option routes.signin"],
@@ -462,9 +462,9 @@ describe("resolveSettings rejects", () => {
     ["a store without methods", { store: {} }, "SESSION_STORE_URL (option store)"],
     ["an option that does not exist", { clientID: "x" }, "option clientID"],
     ["authorization parameters as text", { authorizationParams: "prompt=login" }, "PORTAL_AUTH_SOURCE_ID"],
-    ["session keys that are taken", { keepSessionKeys: ["cart", "cookie"] }, "option keepSessionKeys"],
+    ["reserved session keys", { keepSessionKeys: ["cart", "cookie"] }, "option keepSessionKeys"],
     [
-      "a redirect address that leads elsewhere than the callback",
+      "a redirect URI that does not lead to the callback",
       { redirectUri: "https://app.example/cb" },
       "PORTAL_REDIRECT_URI",
     ],
@@ -479,27 +479,27 @@ describe("resolveSettings rejects", () => {
       "PORTAL_FRONTCHANNEL_LOGOUT",
     ],
     [
-      "silent logins that nothing comes back from",
+      "silent logins without the callback route",
       { silentLogin: true, routes: { callback: false } },
       "PORTAL_SILENT_LOGIN",
     ],
     [
-      "logins of others that lead nowhere",
+      "logins by third parties without the login route",
       { thirdPartyLogin: true, routes: { login: false } },
       "PORTAL_THIRD_PARTY_LOGIN",
     ],
     [
-      "TLS that ends before an app which is reached over http",
+      "tlsTerminated for an app that is reached over http",
       { tlsTerminated: true, redirectUri: "http://127.0.0.1:3000/callback" },
       "PORTAL_TLS_TERMINATED (option tlsTerminated): remove it",
     ],
-    ["claims for /session without /session", { sessionClaims: ["name"] }, "option sessionClaims"],
+    ["sessionClaims without the session route", { sessionClaims: ["name"] }, "option sessionClaims"],
     [
-      "claims for /session that is turned off",
+      "sessionClaims while the session route is off",
       { sessionClaims: ["name"], routes: { session: false } },
       "option sessionClaims",
     ],
-    ["two steps at one path", { routes: { login: "/callback" } }, "option routes"],
+    ["two routes with one path", { routes: { login: "/callback" } }, "option routes"],
     [
       "authorization parameters that protect the login",
       { authorizationParams: { state: "x" } },
@@ -578,18 +578,18 @@ describe("resolveSettings rejects", () => {
     }
   });
 
-  test("not SESSION_STORE_URL=memory:, which is the default", () => {
+  test("nothing for SESSION_STORE_URL=memory:, which is the default", () => {
     expect(problems({}, { ...ENV, SESSION_STORE_URL: "memory:" })).toBe("");
   });
 
-  test("names the most similar option for each unknown one", () => {
+  test("unknown options, and names the most similar option for each", () => {
     const message = problems({ clientID: "a", redirectURI: "b", foo: 1 });
     expect(message).toContain("- option clientID: no such option: did you mean clientId?");
     expect(message).toContain("- option redirectURI: no such option: did you mean redirectUri?");
     expect(message).toMatch(/- option foo: no such option$/m);
   });
 
-  test("reports missing options in the order of the documentation", () => {
+  test("missing options, in the order of the documentation", () => {
     const message = [...problems({}, {}).matchAll(/\(option (\w+)\)/g)].map(([, option]) => option);
     expect(message).toEqual(["issuer", "clientId", "clientSecret", "redirectUri", "secret"]);
   });
@@ -632,7 +632,7 @@ describe("characters around a variable's value", () => {
     );
   });
 
-  test("do not make the issuer another one than that in code", () => {
+  test("are ignored when the issuer is compared with that in code", () => {
     const env = { ...ENV, PORTAL_ISSUER: `${ENV.PORTAL_ISSUER}/\r` };
     expect(resolveSettings({ issuer: ENV.PORTAL_ISSUER }, env).clientId).toBe("env-client");
   });
@@ -650,7 +650,7 @@ describe("characters around a variable's value", () => {
     },
   );
 
-  test("may be a single quotation mark", () => {
+  test("are accepted if they are a single quotation mark", () => {
     expect(resolveSettings({}, { ...ENV, PORTAL_CLIENT_SECRET: '"half' }).clientSecret).toBe('"half');
   });
 });
@@ -688,14 +688,14 @@ describe("an unknown variable", () => {
     expect(problems({}, env)).toContain("- PORTAL_ISSUER begins with a byte order mark: save your .env file");
   });
 
-  test("is reported as a likely typo, with the nearest name, together with the missing option", () => {
+  test("is reported with the nearest name, together with the missing option", () => {
     const env = { ...without("PORTAL_CLIENT_ID"), PORTAL_CLEINT_ID: "x" };
     expect(problems({}, env)).toContain(
       "PORTAL_CLEINT_ID is not a variable of express-portal-auth. The nearest is PORTAL_CLIENT_ID",
     );
   });
 
-  test("is a warning, not an error, if nothing is missing", () => {
+  test("is reported, but causes no error, if no option is missing", () => {
     const env = { ...ENV, PORTAL_SCOPES: "openid", PORTAL_NONSE: "off", SESSION_STORE: "redis://127.0.0.1" };
     expect(problems({}, env)).toBe("");
     expect(findVariableTypos(env)).toEqual([
@@ -714,7 +714,7 @@ describe("an unknown variable", () => {
     },
   );
 
-  test("does not report known variables, or those of other software", () => {
+  test("is ignored if it belongs to other software, and known variables are not reported", () => {
     expect(
       findVariableTypos({ ...ENV, PORTAL_CLIENT_SECRET_FILE: "/x", PATH: "/bin", SESSION_NAME: "x" }),
     ).toEqual([]);
