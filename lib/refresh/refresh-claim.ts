@@ -82,7 +82,7 @@ export class ClaimWatch {
   }
 }
 
-/** Returns the login without this claim. A claim with another id stays. */
+/** Returns the login without the claim with this id. A login without this claim is returned unchanged. */
 export function removeClaim(login: LoginRecord, claimId: string): LoginRecord {
   if (login.refreshing?.id !== claimId) return login;
   const { refreshing, ...others } = login;

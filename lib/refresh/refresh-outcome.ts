@@ -15,7 +15,10 @@ const RELEASE_RETRY_MS = 10_000;
  * one may have taken the login over. Newer tokens of that process stay stored, because its refresh was the
  * later one. Its claim stays, too.
  *
- * @throws PortalAuthError `login_required` if the session has ended; `session_store_failed`
+ * @returns the login as it is stored then
+ * @throws PortalAuthError `login_required` if the login has ended: rotated tokens are passed to
+ *   `onUnsavedTokens`
+ * @throws PortalAuthError `session_store_failed` if the store fails for 30 s
  */
 export async function saveTokens(
   task: RefreshTask,
@@ -69,7 +72,10 @@ async function retryStoreCall<T>(retryForMs: number, call: () => Promise<T>): Pr
   }
 }
 
-/** Releases a claim, if it is still stored. If the store fails for longer, the claim expires. */
+/**
+ * Releases a claim, if it is still stored. If the store fails for 10 s, the claim stays and expires. Never
+ * rejects.
+ */
 export async function releaseClaim(login: UpdatableLogin, claimId: string): Promise<void> {
   const release = (stored: LoginRecord) =>
     stored.refreshing?.id === claimId ? removeClaim(stored, claimId) : undefined;
@@ -84,14 +90,15 @@ interface RefusedRefresh {
 }
 
 /**
- * Ends a login whose refresh token the provider has refused. Returns the login instead if newer tokens are
- * stored.
+ * Ends a login whose refresh token the provider has refused: removes its record from the store.
  *
  * Another process may have used the same refresh token, and may be slow to save. It holds a claim, or held
  * one that this process took over. The login ends only when no such claim can deliver tokens
  * (`ClaimWatch.canDeliver`).
  *
+ * @returns the stored login, if it has newer tokens: it does not end then
  * @throws the error of the refused refresh, if the login has ended
+ * @throws PortalAuthError `session_store_failed` if the store fails
  */
 export async function endRefusedLogin(
   task: RefreshTask,

@@ -55,9 +55,10 @@ export interface BeginSessionOptions {
  * session cookie when the response ends.
  *
  * @returns the new session id
- * @throws PortalAuthError `login_ended` if the user or the provider has signed out meanwhile, or
- *   `session_store_failed`, or `session_missing`. Except after `session_missing`, the request has no session
- *   then.
+ * @throws PortalAuthError `login_ended` if the user or the provider has signed out since the token request,
+ *   or `session_store_failed`. After both, the request has no session, and the new login is not stored
+ * @throws PortalAuthError `session_missing` if the request has no session of express-session. Nothing is done
+ *   then
  */
 export async function beginSession(req: Request, options: BeginSessionOptions): Promise<string> {
   const { policy, claims } = options;

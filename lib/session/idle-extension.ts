@@ -11,11 +11,12 @@ const isIdleTimeChanged = ({ idle_ms }: LoginRecord, idleMs: number): boolean =>
   Math.abs(idleMs - idle_ms) >= getExtensionStep(idleMs);
 
 /**
- * Returns whether this request should extend the idle time of a login. That is at most once a minute, or ten
- * times within a shorter idle time.
+ * Returns whether this request should extend the idle time of a login. That is at most once a minute. If the
+ * idle time is below 10 minutes, it is at most once per tenth of it. It is also due if the idle time has
+ * changed.
  *
- * @param lifeMs remaining lifetime of the login without another request, in milliseconds
- * @param idleMs lifetime of its session after its last use, in milliseconds
+ * @param lifeMs time until the login expires if no other request comes, in milliseconds.
+ * @param idleMs lifetime of its session after its last use, in milliseconds.
  */
 export const isIdleExtensionDue = (record: LoginRecord, lifeMs: number, idleMs: number): boolean =>
   idleMs - lifeMs >= getExtensionStep(idleMs) || isIdleTimeChanged(record, idleMs);
@@ -25,8 +26,8 @@ export const isIdleExtensionDue = (record: LoginRecord, lifeMs: number, idleMs: 
  * record's expiry, and lists the login again under its user. In our own store, express-session has extended
  * the record with the session, so only the list is written.
  *
- * If the idle time has changed, the record is rewritten too. If the login has ended meanwhile, nothing is
- * written.
+ * If the idle time has changed, the record is rewritten too. If the login has ended since the request loaded
+ * it, it stays ended. Rejects if the store fails.
  */
 export async function extendIdleTime(
   { isOurStore, logins }: LoginStorage,

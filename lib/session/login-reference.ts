@@ -79,7 +79,8 @@ export const readDataOwner = (session: AnySession): string | undefined =>
   readReference(session)?.user ?? (session as SessionWithReference)[DATA_OWNER_KEY];
 
 /**
- * Sets the owner of the data that stays in a session after its login has ended. The session is not saved.
+ * Writes the owner of the data that stays in a session after its login has ended, to `portal_kept_for`. The
+ * session is not saved.
  *
  * @param user as named by getUserListName()
  */

@@ -14,8 +14,8 @@ interface AppWithStack {
 }
 
 /**
- * Returns the session middleware that the app mounts after portalAuth(). It finds only middleware that is
- * mounted directly on the app, by its function name.
+ * Returns the session middleware that the app mounts after portalAuth(), in their order. It finds only
+ * middleware that is mounted directly on the app, by its function name.
  */
 export function findSessionMiddlewareAfterOurs(
   req: Request,

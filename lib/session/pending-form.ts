@@ -15,8 +15,8 @@ export interface PendingForm {
 type SessionWithForm = { [FORM_KEY]?: unknown } | undefined;
 
 /**
- * Returns the pending form of this request's session, if there is one. An application can write any value to
- * its session, so an invalid value is ignored.
+ * Returns the pending form of this request's session, or undefined without a form or session.
+ * An application can write any value to its session, so an invalid value is ignored.
  */
 export function readPendingForm(req: Request, instance: PortalAuthInstance): PendingForm | undefined {
   const session = getSessionHolder(req, instance).session as SessionWithForm;
@@ -24,7 +24,10 @@ export function readPendingForm(req: Request, instance: PortalAuthInstance): Pen
   return typeof id === "string" && typeof back === "string" ? { id, back } : undefined;
 }
 
-/** Removes the pending form from this request's session. The saved form itself stays in the store. */
+/**
+ * Removes the pending form from this request's session, if there is one. The saved form itself stays in the
+ * store. The session is not saved here.
+ */
 export function removePendingForm(req: Request, instance: PortalAuthInstance): void {
   delete (getSessionHolder(req, instance).session as SessionWithForm)?.[FORM_KEY];
 }

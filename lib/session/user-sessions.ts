@@ -45,7 +45,8 @@ const createPublicId = ({ login_id }: LoginRecord): string => sha256(login_id).s
 
 /**
  * Returns the sessions that the user of this request has at this portalAuth(), most recently used first.
- * Expired and unreadable logins are omitted.
+ * Logins that are expired, unreadable or of another portalAuth() are omitted. If the list in the store has
+ * lost the session of this request, it is added.
  *
  * @throws PortalAuthError `login_required` if no user is signed in, or `session_store_failed`
  */
@@ -87,9 +88,9 @@ function toUserSession(
 /**
  * Ends the other sessions of the user of this request at this portalAuth(), and the user's logins in
  * progress. The session of the request itself stays: the caller must end it. Does nothing if the request has
- * no login.
+ * no readable login, or one of another portalAuth().
  *
- * A failure of the store is in the result, and is not thrown.
+ * Never rejects because of the store: its failure is in the result, with the sessions that were ended.
  */
 export async function endOtherSessionsOfUser(req: Request, policy: LoginPolicy): Promise<EndSessionsResult> {
   const login = getLoginEvenIfExpired(req, policy);
@@ -110,9 +111,10 @@ const canBeOfPortalAuth = ({ login }: LoadedLogin, policy: LoginPolicy): boolean
 /**
  * Ends another session of the user of this request. The session of the request itself is not ended.
  *
- * @param publicId the `id` of the session in listUserSessions().
- * @returns the ended session, or an empty array if there is no other session with this id.
- * @throws PortalAuthError `login_required` if no user is signed in, or `session_store_failed`
+ * @param publicId the `id` of the session in listUserSessions()
+ * @returns the ended session. Empty if no other session has this id, or if another request has ended it.
+ * @throws PortalAuthError `login_required` if no user is signed in, or `session_store_failed` if the session
+ *   may still be stored
  */
 export async function endSessionOfUser(
   req: Request,
@@ -158,12 +160,14 @@ export interface ProviderLogoutRequest {
  * redirect URI that started a login does not matter. A login without a `sid` ends too, because it may belong
  * to the session that the provider means.
  *
- * Also writes a notice, which ends the logins in progress. A failure to remove a login is in the result.
+ * Also writes a notice, which ends the logins in progress. If the notice cannot be written, a warning is
+ * logged. A failure to remove a login is in the result, with the sessions that were ended.
  *
  * @param isOnlyForKnownSessions whether nothing is written for an unknown `sid`. Required for a request
  *   without authentication, because an attacker could fill the store.
- * @throws PortalAuthError `session_missing`, or `session_store_failed` if the users of the `sid` cannot be
- *   read
+ * @returns an empty list of ended sessions if no login is affected.
+ * @throws PortalAuthError `session_missing` if the request has no session of express-session, or
+ *   `session_store_failed` if the users of the `sid` cannot be read
  */
 export async function endSessionsForProvider(
   req: Request,
