@@ -70,5 +70,5 @@ describeWithRedis("a stopped process", (redis) => {
     // The session of this device ends last, so it can repeat the logout.
     await logOutEverywhere(first);
     expect(await countSessions()).toBe(before);
-  });
+  }, 90_000); // 120 logins
 });
