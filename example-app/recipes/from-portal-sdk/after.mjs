@@ -15,4 +15,7 @@ app.get('/account', requireAuth(), async (req, res) => {
 });
 
 app.use(portalErrors());                                // after your routes
-app.listen(3000, () => console.log('Open http://127.0.0.1:3000/account'));
+app.listen(3000, (error) => {
+  if (error) throw error;
+  console.log('Open http://127.0.0.1:3000/account');
+});
