@@ -82,7 +82,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.reload();
     expect(orders).toEqual([]);
     await page.getByRole("button", { name: "Submit the form" }).dblclick();
-    await page.getByText(/thank you|sent already/).waitFor();
+    await page.getByText(/thank you|was already submitted/).waitFor();
     expect(orders).toEqual([
       {
         body: [
