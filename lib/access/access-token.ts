@@ -160,7 +160,10 @@ async function refreshToNewer(
 ) {
   const isNewer = (stored: PortalSession) =>
     stored.version > version && isSufficient(router, stored, requirement);
-  const refreshRequest = { hasNewTokens: isNewer, isAfterRefusal: requirement.rejectedVersion !== undefined };
+  const refreshRequest = {
+    hasNewTokens: isNewer,
+    isAfterRejection: requirement.rejectedVersion !== undefined,
+  };
   const refresh = () => router.refreshOnce(login.key, createRefresh(router, req, login, refreshRequest));
   const record = await refresh();
   // This request may have joined a refresh of a request with an older copy of the login.

@@ -24,7 +24,7 @@ export function keepRefreshTokenAlive(router: RouterContext, req: Request): void
   const isNewer = (stored: PortalSession) => stored.version > session.version;
   const task = createRefresh(router, req, login, {
     hasNewTokens: isNewer,
-    isAfterRefusal: false,
+    isAfterRejection: false,
     isNeeded: false,
   });
   router.refreshOnce(login.key, task).catch((error: unknown) => logStoreFailure(router, error));

@@ -30,7 +30,7 @@ const SESSION_FAILURES: readonly PortalAuthErrorCode[] = [
 ];
 
 /** The part of a refresh that depends on its caller. */
-interface RefreshRequest extends Pick<RefreshTask, "hasNewTokens" | "isAfterRefusal"> {
+interface RefreshRequest extends Pick<RefreshTask, "hasNewTokens" | "isAfterRejection"> {
   /**
    * Whether a request waits for the token. A refresh ahead of time ends the session only after a clear
    * refusal. Default true.
@@ -45,14 +45,14 @@ export function createRefresh(
   router: RouterContext,
   req: Request,
   login: LoginHandle,
-  { hasNewTokens, isAfterRefusal, isNeeded = true }: RefreshRequest,
+  { hasNewTokens, isAfterRejection, isNeeded = true }: RefreshRequest,
 ): RefreshTask {
   const maxRefreshMs = getMaxRefreshMs(router.settings);
   return {
     login,
     clock: router.settings.clock,
     hasNewTokens,
-    isAfterRefusal,
+    isAfterRejection,
     shouldEndLogin: endsSession,
     async prepare() {
       const provider = await findProvider(router, login.key);

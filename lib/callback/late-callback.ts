@@ -23,9 +23,14 @@ const CODES_WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
 ];
 
 /**
- * Returns whether a failed callback is late: the user is signed in, and the attempt has expired or is
- * unknown, or the callback has no parameters. The user came by Back or by a bookmark, so an error page would
- * not help. An error that is no PortalAuthError is never late.
+ * Returns whether a failed callback is late. For that, the user must be signed in, and one of these must
+ * hold:
+ *
+ * - This browser cannot finish the attempt: it has expired, or is unknown, or its cookie did not come back.
+ * - The callback has no parameters.
+ *
+ * The user came by Back or by a bookmark, so an error page would not help. An error that is no
+ * PortalAuthError is never late.
  */
 export function isLateCallback(
   { settings }: RouterContext,

@@ -19,7 +19,7 @@ export interface ChallengeOptions {
   /** Returns the URL to which the user returns after the login. Default: the URL of the request. */
   readonly getReturnTo?: ((req: Request) => string) | undefined;
   /** The error for a client that cannot be redirected to the provider. Default: `login_required`. */
-  readonly reason?: unknown;
+  readonly error?: unknown;
   /** The strength that the new login must have. */
   readonly requiredStrength?: RequiredStrength;
   /** How a posted form is saved until the user has signed in. Undefined if forms are not saved. */
@@ -53,7 +53,10 @@ export async function sendLoginChallenge(
   if (!isFormSaved) await sendUnauthorized(router, current, guard);
 }
 
-/** Redirects a browser to the provider, or reloads the page if that may show an existing login. */
+/**
+ * Redirects a browser to the provider. After a link on another site it reloads the page first, because the
+ * browser may have omitted a SameSite=Strict cookie.
+ */
 async function challengeNavigation(
   router: RouterContext,
   current: RequestContext,
@@ -61,8 +64,6 @@ async function challengeNavigation(
 ): Promise<void> {
   const { settings } = router;
   const { req, res, mount } = current;
-  // After a link on another site the browser omits a SameSite=Strict cookie, so the user may well have a
-  // session.
   if (isSameSiteStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") {
     const url = resolveReturnTo(settings, mount, getRequestUrl(settings, mount, req));
     return reloadViaInterstitial(router, req, res, url);
@@ -77,8 +78,8 @@ async function challengeNavigation(
 }
 
 /**
- * Responds with 401. A script knows the page to which the user returns, so its problem contains the login URL
- * without a return URL.
+ * Responds with 401. For a script, problem+json contains the login URL without `returnTo`, because the script
+ * knows its own page.
  */
 async function sendUnauthorized(
   router: RouterContext,
@@ -86,13 +87,13 @@ async function sendUnauthorized(
   guard: ChallengeOptions,
 ): Promise<void> {
   const { req, res, mount } = current;
-  const { reason = new PortalAuthError("login_required") } = guard;
-  if (!shouldSendPage(req)) return sendErrorResponse(req, res, reason, offerLogin(router, mount));
+  const { error = new PortalAuthError("login_required") } = guard;
+  if (!shouldSendPage(req)) return sendErrorResponse(req, res, error, offerLogin(router, mount));
   try {
     const options = offerLogin(router, mount, getReturnTo(router, current, guard), guard.requiredStrength);
-    await sendErrorResponse(req, res, reason, { ...options, guardedMethod: req.method });
-  } catch (error) {
-    await sendErrorResponse(req, res, error, offerLogin(router, mount));
+    await sendErrorResponse(req, res, error, { ...options, guardedMethod: req.method });
+  } catch (failure) {
+    await sendErrorResponse(req, res, failure, offerLogin(router, mount));
   }
 }
 

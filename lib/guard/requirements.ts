@@ -57,7 +57,7 @@ export async function sendRejection(
   { error, canLoginHelp }: GuardRejection,
   guard: ChallengeOptions,
 ): Promise<void> {
-  if (canLoginHelp) return sendLoginChallenge(req, res, portal, { ...guard, reason: error });
+  if (canLoginHelp) return sendLoginChallenge(req, res, portal, { ...guard, error });
   const { router, request } = RequestPortal.internalsOf(portal);
   const isApplicationFault = error.status >= 500; // a claim function of the application threw
   const options = isApplicationFault ? offerRetry(router, request) : offerLogout(router, request.mount);

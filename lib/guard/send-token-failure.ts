@@ -16,7 +16,7 @@ export function sendTokenFailure(
   guard: ChallengeOptions,
   error: unknown,
 ): Promise<void> {
-  if (needsLogin(error)) return sendLoginChallenge(req, res, portal, { ...guard, reason: error });
+  if (needsLogin(error)) return sendLoginChallenge(req, res, portal, { ...guard, error });
   const { router, request } = RequestPortal.internalsOf(portal);
   return sendErrorResponse(req, res, error, offerRetry(router, request));
 }

@@ -7,11 +7,11 @@ import { findSessionRefusal, readSession } from "../session/request-session.js";
 import { isSameSiteStrict } from "../session/session-cookie.js";
 
 /**
- * Browsers load the page that the callback redirects to at once. If the session was not saved, it is missing
+ * After the callback, a browser immediately loads the next page. A session that was not saved is missing
  * there.
  */
-const WITHIN_MS = 10_000;
-/** Two, not one, because a logout at the provider may have ended the session of the first login. */
+const LOOP_WINDOW_MS = 10_000;
+/** Not one: a logout at the provider may have ended the session of the first login. */
 const MAX_AUTOMATIC_LOGINS = 2;
 /** The limit for logins that a user starts by clicks on a page of this site. */
 const MAX_CLICKED_LOGINS = 4;
@@ -30,7 +30,7 @@ export function checkRedirectLoop(
   { req }: Pick<RequestContext, "req">,
 ): void {
   const last = loginAttempts.findLastFinished(req);
-  if (!last || last.secondsAgo * 1000 >= WITHIN_MS || readSession(req, settings)) return;
+  if (!last || last.secondsAgo * 1000 >= LOOP_WINDOW_MS || readSession(req, settings)) return;
   // Browsers omit a SameSite=Strict cookie if another site leads here.
   if (isSameSiteStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") return;
   const { consecutiveLogins, secondsAgo } = last;

@@ -63,7 +63,8 @@ export interface PreviousIdToken extends Omit<IdTokenExpectations, "nonce" | "ma
 
 /**
  * Checks the ID token of a refresh (OpenID Connect Core 1.0, section 12.2). It must be about the same login.
- * It needs no nonce, but a nonce must be the old one.
+ * It needs no nonce, but a nonce must be the old one. The caller checks the signature and then the times with
+ * checkTimes().
  *
  * `auth_time` is not compared. If the user has signed in again at the provider meanwhile, providers return a
  * newer one. Guards use the one of the login.

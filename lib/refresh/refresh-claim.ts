@@ -50,23 +50,23 @@ export class ClaimWatch {
   #claimId: string | undefined;
   #firstSeenAt = Number.NEGATIVE_INFINITY;
   #watchedSince = 0;
-  #lastLookAt = 0;
+  #lastReadAt = 0;
 
-  /** Records a look at the claim. The measurement restarts if the store or this process stood still. */
-  recordLook(claim: RefreshClaim | undefined): void {
+  /** Records that the claim was read. The measurement restarts if the store or this process stood still. */
+  recordRead(claim: RefreshClaim | undefined): void {
     const now = performance.now();
     if (claim?.id !== this.#claimId) {
       this.#claimId = claim?.id;
       this.#firstSeenAt = claim ? now : Number.NEGATIVE_INFINITY;
       this.#watchedSince = now;
     }
-    if (now - this.#lastLookAt > STALL_MS) this.#watchedSince = now;
-    this.#lastLookAt = now;
+    if (now - this.#lastReadAt > STALL_MS) this.#watchedSince = now;
+    this.#lastReadAt = now;
   }
 
   /** Returns whether this process has watched the claim for its whole lifetime. */
   hasWatchedFor(claimLifeMs: number): boolean {
-    return this.#lastLookAt - this.#watchedSince >= claimLifeMs;
+    return this.#lastReadAt - this.#watchedSince >= claimLifeMs;
   }
 
   /**

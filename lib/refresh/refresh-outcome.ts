@@ -48,7 +48,7 @@ const hasNewerTokens = ({ version, tokens }: LoginRecord, earlier: LoginRecord):
   version > earlier.version || tokens.refresh_token !== earlier.tokens.refresh_token;
 
 function createRefreshedRecord(
-  { clock, isAfterRefusal }: RefreshTask,
+  { clock, isAfterRejection }: RefreshTask,
   { after_rejection, ...stored }: LoginRecord,
   { tokens, failure }: RefreshResult,
 ): LoginRecord {
@@ -56,7 +56,7 @@ function createRefreshedRecord(
   if (failure) return { ...stored, tokens, ...(after_rejection && { after_rejection }) };
   const obtained_at = Math.floor(clock() / 1000);
   const version = stored.version + 1;
-  return { ...stored, tokens, version, obtained_at, ...(isAfterRefusal && { after_rejection: true }) };
+  return { ...stored, tokens, version, obtained_at, ...(isAfterRejection && { after_rejection: true }) };
 }
 
 async function retryStoreCall<T>(retryForMs: number, call: () => Promise<T>): Promise<T> {
@@ -109,7 +109,7 @@ export async function endRefusedLogin(
     const stored = await task.login.update((login) => {
       if (hasNewerTokens(login, refused)) return undefined;
       const claim = ids.findClaimOfOtherProcess(login, task);
-      if (claim) watch.recordLook(claim);
+      if (claim) watch.recordRead(claim);
       canDeliver = watch.canDeliver(getClaimLifeMs(task));
       return canDeliver ? undefined : "remove";
     });

@@ -31,7 +31,7 @@ interface RunOptions {
  */
 type RefreshState = "fresh" | "free" | "claimed";
 
-interface Look {
+interface ReadResult {
   readonly login: LoginRecord;
   readonly state: RefreshState;
   /** Whether this process has claimed the login. */
@@ -45,13 +45,13 @@ export class RefreshRun {
   readonly #startedAt = performance.now();
   readonly #slowProvider: Promise<never>;
   #onSlow!: (error: PortalAuthError) => void;
-  /** Whether a request waits whose access token was refused by a resource. */
-  #isTokenRefused: boolean;
+  /** Whether a resource has rejected the access token of one of the waiting requests. */
+  #isTokenRejected: boolean;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.#task = options.task;
-    this.#isTokenRefused = options.task.isAfterRefusal;
+    this.#isTokenRejected = options.task.isAfterRejection;
     this.#slowProvider = new Promise((_, reject) => {
       this.#onSlow = reject;
     });
@@ -63,8 +63,8 @@ export class RefreshRun {
   }
 
   /** Adds a request that shares this refresh. */
-  addRequest({ isAfterRefusal }: RefreshTask): void {
-    this.#isTokenRefused ||= isAfterRefusal;
+  addRequest({ isAfterRejection }: RefreshTask): void {
+    this.#isTokenRejected ||= isAfterRejection;
     this.#options.report.reportJoined();
   }
 
@@ -82,7 +82,10 @@ export class RefreshRun {
     }
   }
 
-  /** Waits long enough to watch a claim for its whole lifetime, even if the watch restarts in between. */
+  /**
+   * Refreshes the login, or waits until another process has done so. Waits at most three lifetimes of a
+   * claim, because the watch of a claim can restart.
+   */
   async #refreshOrWait(): Promise<LoginRecord> {
     const { ids, report } = this.#options;
     const endsAt = this.#startedAt + 3 * getClaimLifeMs(this.#task);
@@ -111,9 +114,9 @@ export class RefreshRun {
 
   /**
    * Reads the stored login. Claims it if it is free and the id of a claim is given. If the store took too
-   * long, the claim is released: another process may have watched it meanwhile.
+   * long, the claim is released: another process may have watched it long enough to take it over.
    */
-  async #readAndClaim(claimId: string | undefined): Promise<Look> {
+  async #readAndClaim(claimId: string | undefined): Promise<ReadResult> {
     const { login, clock } = this.#task;
     const startedAt = performance.now();
     let state = "claimed" as RefreshState;
@@ -133,14 +136,17 @@ export class RefreshRun {
     }
   }
 
-  /** Returns the state of a login. While requests can use its old access token, no claim is taken over. */
+  /**
+   * Returns the state of a login. The claim of another process is taken over only if the old access token can
+   * no longer be used.
+   */
   #findState(login: LoginRecord): RefreshState {
     const { ids, watch } = this.#options;
     if (this.#task.hasNewTokens(login)) return "fresh";
     const claim = ids.findClaimOfOtherProcess(login, this.#task);
-    watch.recordLook(claim);
+    watch.recordRead(claim);
     if (!claim) return "free";
-    const isNeeded = this.#isTokenRefused || hasExpired(login.tokens, this.#task.clock);
+    const isNeeded = this.#isTokenRejected || hasExpired(login.tokens, this.#task.clock);
     return isNeeded && watch.hasWatchedFor(getClaimLifeMs(this.#task)) ? "free" : "claimed";
   }
 

@@ -46,7 +46,7 @@ export interface RefreshTask {
   /** Returns whether the stored tokens are new enough: another request or process may have refreshed them. */
   readonly hasNewTokens: (stored: LoginRecord) => boolean;
   /** Whether a resource has refused an access token that had not expired. */
-  readonly isAfterRefusal: boolean;
+  readonly isAfterRejection: boolean;
   /**
    * Does all work that may take time before the login is claimed, such as discovery. Rejects if the provider
    * is down.

@@ -33,10 +33,11 @@ export const isExpressSession = (session: unknown): boolean =>
   typeof (session as { regenerate?: unknown } | undefined)?.regenerate === "function";
 
 /**
- * Restores our `req.session` when the response ends, if other middleware has replaced it. Otherwise the
- * response would never end: express-session calls methods that a session of cookie-session does not have.
+ * Restores our `req.session` when the response ends, if it is then the session of another package. Otherwise
+ * the response would never end: express-session calls methods that a session of cookie-session does not have.
+ * A missing session, or one of express-session, is not replaced.
  *
- * @param onReplaced called when the response ends, if another package has replaced `req.session`
+ * @param onReplaced called when the session was restored
  */
 export function restoreSessionAtEnd(req: Request, res: Response, onReplaced: () => void): void {
   const { session } = req;

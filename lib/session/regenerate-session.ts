@@ -21,7 +21,9 @@ const POLL_MS = 50;
  * old id is invalid then. A visitor's session also gets a new id. express-session sets the new cookie when
  * the response ends.
  *
- * If the new session cannot be saved, the login is removed from the store, because no browser has its id.
+ * If the new session cannot be saved, its record is removed, because no browser has the new id. In the
+ * application's store that ends the login. In our own store the record is a copy: the old session keeps its
+ * id and its login.
  *
  * @param waitMs how long to wait for a running refresh, in milliseconds, so that it can save its tokens
  *   before the record moves. After that time, the claim of the refresh is dropped and the move continues. In
@@ -29,7 +31,7 @@ const POLL_MS = 50;
  * @throws PortalAuthError `session_missing` if the request has no session of express-session. It is unchanged
  *   then
  * @throws PortalAuthError `login_required` if another request has ended or moved the login since this request
- *   loaded it, or `session_store_failed`. After both, the request has no session
+ *   loaded it, or `session_store_failed`. After both, `req.session` is undefined and no cookie is sent
  */
 export async function regenerateSession(req: Request, policy: LoginPolicy, waitMs: number): Promise<void> {
   const holder = getSessionHolder(req, policy);
@@ -79,15 +81,15 @@ async function moveReference(holder: Request, current: LoginState, oldSession: S
   if (record?.session_id !== session_id) throw createLoginEndedError();
   copyData(holder, current, oldSession);
   writeReference(holder.session, createReference(record, storage.portalAuthId));
-  await endLoginOnFailure(storage, key, () => fromCallback((done) => holder.session.save(done)));
+  await removeOnFailure(storage, key, () => fromCallback((done) => holder.session.save(done)));
   current.adoptNewLogin(key, record);
 }
 
 /**
- * Ends the login if the move fails. No browser has the new session id then, so the user's list of sessions
- * must not show this session.
+ * Runs the work. If it fails, removes the record at `key`, which names the new session. No browser has the id
+ * of that session, so the user's list of sessions must not show it.
  */
-async function endLoginOnFailure(
+async function removeOnFailure(
   storage: LoginStorage,
   key: string,
   work: () => Promise<unknown>,
@@ -118,7 +120,7 @@ async function moveEntry(
   copyData(holder, current, oldSession);
   const session_id = holder.sessionID;
   const newKey = getRecordKey(storage, session_id, "");
-  await endLoginOnFailure(storage, newKey, async () => {
+  await removeOnFailure(storage, newKey, async () => {
     for (let version = 0; ; found = await readAfterRefresh(storage, oldKey, waitMs)) {
       const record: LoginRecord = { ...found.record, session_id };
       version = await writeCopy(holder, storage, newKey, record, version);

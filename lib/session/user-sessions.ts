@@ -90,7 +90,10 @@ function toUserSession(
  * progress. The session of the request itself stays: the caller must end it. Does nothing if the request has
  * no readable login, or one of another portalAuth().
  *
- * Never rejects because of the store: its failure is in the result, with the sessions that were ended.
+ * Logins that cannot be decoded end too. If the request's own login has expired, the others still end.
+ *
+ * @returns the sessions that were ended. If the store fails to list or to remove logins, the result also
+ *   contains its failure. If it fails to save the notice for logins in progress, that is only logged
  */
 export async function endOtherSessionsOfUser(req: Request, policy: LoginPolicy): Promise<EndSessionsResult> {
   const login = getLoginEvenIfExpired(req, policy);

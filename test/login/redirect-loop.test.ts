@@ -50,6 +50,9 @@ async function startWithoutSessionCookie(options: WorldOptions["options"] = {}, 
   return { ...world, front, url: front.url };
 }
 
+const CLICK = { "sec-fetch-user": "?1" };
+const toProvider = expect.stringContaining("/oauth2/authorize");
+
 describe("a redirect loop is stopped after two logins, with a page and a line in the log", () => {
   test("if a proxy removes the session cookie", async () => {
     const { url, browser, asked, log, front } = await startWithoutSessionCookie();
@@ -91,8 +94,10 @@ describe("a redirect loop is stopped after two logins, with a page and a line in
     await two.release();
     expect(two.log.join()).toContain("a session cookie came back, but no such session is in the store");
   });
+});
 
-  test("while logins of another portalAuth() still work", async () => {
+describe("the limit of logins in a row", () => {
+  test("does not block a login at another portalAuth()", async () => {
     const first = await startWithoutSessionCookie();
     await first.browser.visit(`${first.url}/account`);
     const second = await startWorld();
@@ -102,33 +107,21 @@ describe("a redirect loop is stopped after two logins, with a page and a line in
     expect((await second.browser.visit(`${second.url}/account`)).status).toBe(200);
   });
 
-  test("if the page starts silent logins, although the page is still shown", async () => {
+  test("stops silent logins after two, and the page of the application is shown", async () => {
     const { url, browser, asked } = await startWithoutSessionCookie({ silentLogin: true });
     await browser.visit(`${url}/account`);
     await browser.navigate(url);
     expect((await browser.visit(url)).body).toBe("home");
     expect(asked("/oauth2/token")).toHaveLength(2);
   });
-});
 
-describe("a login starts if there is no loop:", () => {
-  const CLICK = { "sec-fetch-user": "?1" };
-  const toProvider = expect.stringContaining("/oauth2/authorize");
-
-  test("at once after a logout", async () => {
-    const { url, browser } = await startWorld();
-    await browser.visit(`${url}/account`);
-    await browser.visit(`${url}/logout`, { site: "same-origin" });
-    expect((await browser.visit(`${url}/account`)).status).toBe(200);
-  });
-
-  test("after a click on a page of this site, four times in a row", async () => {
+  test("stops clicks on pages of this site after four logins in a row", async () => {
     const { url, browser } = await startWithoutSessionCookie();
     await browser.visit(`${url}/account`);
     for (let click = 2; click < 4; click += 1) {
-      const begun = await browser.navigate(`${url}/login`, { site: "same-origin", headers: CLICK });
-      expect([begun.status, begun.headers.location]).toEqual([302, toProvider]);
-      await browser.visit(begun.headers.location ?? "", { site: "cross-site" });
+      const response = await browser.navigate(`${url}/login`, { site: "same-origin", headers: CLICK });
+      expect([response.status, response.headers.location]).toEqual([302, toProvider]);
+      await browser.visit(response.headers.location ?? "", { site: "cross-site" });
     }
     expect((await browser.navigate(`${url}/account`, { site: "same-origin", headers: CLICK })).status).toBe(
       400,
@@ -138,14 +131,23 @@ describe("a login starts if there is no loop:", () => {
   test.each([
     ["from the provider", "cross-site", CLICK],
     ["from the address bar", "none", CLICK],
-    ["by a script", "same-origin", {}],
-  ] as const)("but not a third time if the request comes %s", async (_how, site, headers) => {
+    ["from a script", "same-origin", {}],
+  ] as const)("stops a request %s after two logins", async (_how, site, headers) => {
     const { url, browser } = await startWithoutSessionCookie();
     await browser.visit(`${url}/account`);
     expect((await browser.navigate(`${url}/account`, { site, headers, clicked: false })).status).toBe(400);
   });
+});
 
-  test("ten seconds later, for a session that has ended meanwhile", async () => {
+describe("a login starts if there is no loop:", () => {
+  test("at once after a logout", async () => {
+    const { url, browser } = await startWorld();
+    await browser.visit(`${url}/account`);
+    await browser.visit(`${url}/logout`, { site: "same-origin" });
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+  });
+
+  test("ten seconds after the last login, although the cookie is still missing", async () => {
     let now = Date.now();
     const { url, browser } = await startWithoutSessionCookie({ clock: () => now });
     await browser.visit(`${url}/account`);
@@ -155,7 +157,7 @@ describe("a login starts if there is no loop:", () => {
     expect((await browser.navigate(`${url}/account`)).headers.location).toEqual(toProvider);
   });
 
-  test("once, after a session that was ended within seconds", async () => {
+  test("once more, if the session cookie is lost seconds after a login", async () => {
     const { url, browser } = await startWorld();
     await browser.visit(`${url}/account`);
     await browser.jar.setCookie("portal-session=; Max-Age=0; Path=/", url);
@@ -227,8 +229,10 @@ describe("a cached response of /login", () => {
       expect(events.of("login.failed").map(({ code }) => code)).toEqual(["login_state_reused"]);
     },
   );
+});
 
-  test("is not shown to signed-in users, and does not change their session", async () => {
+describe("a callback", () => {
+  test("that is repeated with another code leads the user back with the same session", async () => {
     const { url, browser, me, asked } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");

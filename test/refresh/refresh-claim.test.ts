@@ -294,7 +294,7 @@ describe("the claim of another process", () => {
   test("is taken over if a resource has refused the access token before its expiry", async () => {
     const { waitForRequests } = await startWithClaim({
       tokens: createValidTokens(3600),
-      changes: { isAfterRefusal: true },
+      changes: { isAfterRejection: true },
     });
     await advance(CLAIM_MS + LOOK_MS);
     await waitForRequests(1);
@@ -308,7 +308,7 @@ describe("the claim of another process", () => {
     process(ID, createTask(login, sendRefresh)).catch(() => {});
     await advance(CLAIM_MS);
     expect(sendRefresh).not.toHaveBeenCalled();
-    process(ID, createTask(login, sendRefresh, { isAfterRefusal: true })).catch(() => {});
+    process(ID, createTask(login, sendRefresh, { isAfterRejection: true })).catch(() => {});
     await advance(LOOK_MS);
     await waitForRequests(1);
   });

@@ -127,7 +127,7 @@ export function createTask(
     hasNewTokens: ({ version }) => version > 1,
     shouldEndLogin: (error) => error === REFUSED,
     prepare: async () => sendRefresh,
-    isAfterRefusal: false,
+    isAfterRejection: false,
     onUnsavedTokens: () => {},
     ...changes,
   };
