@@ -9,7 +9,13 @@ import { Browser } from "./support/browser.js";
 import { createGate } from "./support/gate.js";
 import { serve, unreachableUrl } from "./support/serve.js";
 import { FORWARDED, startTlsFront } from "./support/tls-front.js";
-import { CLIENT_SECRET, SESSION_SECRET, startWorld, type World, type WorldOptions } from "./support/world.js";
+import {
+  getClientOptions,
+  SESSION_SECRET,
+  startWorld,
+  type World,
+  type WorldOptions,
+} from "./support/world.js";
 
 describe.each([4, 5] as const)("Express %i", (version) => {
   describe.each(["/", "/app", "/deep/er"])("mounted at %s", (mount) => {
@@ -144,12 +150,8 @@ describe("two routers in one app", () => {
     const { browser, url, provider } = await startWorld();
     const app = express();
     const auth = portalAuth({
-      issuer: provider.issuer,
+      ...getClientOptions({ provider, url }),
       profile: "tencent-ciam",
-      clientId: "demo-app",
-      clientSecret: CLIENT_SECRET,
-      redirectUri: `${url}/callback`,
-      secret: SESSION_SECRET,
     });
     app.use(auth, auth).get("/account", requireAuth(), (_req, res) => void res.send("in"));
     const twice = await serve(app);

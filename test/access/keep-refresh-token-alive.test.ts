@@ -2,7 +2,7 @@ import express from "express";
 import { describe, expect, test } from "vitest";
 import { portalAuth, requireAuth } from "../../lib/index.js";
 import { serve } from "../support/serve.js";
-import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET } from "../support/world.js";
+import { getClientOptions } from "../support/world.js";
 import { holdNext, json, logIn, SESSIONS } from "./signed-in-request.js";
 
 const REFRESH_SECONDS = 1800;
@@ -75,12 +75,8 @@ test("the refresh token is refreshed once by two processes that share a store", 
   const world = await start({ session: "ours" });
   const { browser, url, clock, store, provider, later, announceLifetime, countRefreshes, refreshes } = world;
   const second = portalAuth({
-    issuer: provider.issuer,
+    ...getClientOptions({ provider, url }),
     profile: "tencent-ciam",
-    clientId: CLIENT_ID,
-    clientSecret: CLIENT_SECRET,
-    redirectUri: `${url}/callback`,
-    secret: SESSION_SECRET,
     clock,
     store,
   });

@@ -11,7 +11,7 @@ import {
 import type { IdTokenChanges, Responder } from "../../lib/testing/provider/local-provider.js";
 import { fakeTimeouts } from "../support/fake-time.js";
 import { createGate } from "../support/gate.js";
-import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET } from "../support/world.js";
+import { CLIENT_ID, getClientOptions } from "../support/world.js";
 import { html, json, logIn, SESSIONS, TOKEN_SECONDS } from "./signed-in-request.js";
 
 const now = () => Math.floor(Date.now() / 1000);
@@ -413,12 +413,8 @@ test("a process that starts while the provider is down refreshes after it has re
   });
   const before = await tokens();
   const restarted = portalAuth({
-    issuer: provider.issuer,
+    ...getClientOptions({ provider, url }),
     profile: "tencent-ciam",
-    clientId: CLIENT_ID,
-    clientSecret: CLIENT_SECRET,
-    redirectUri: `${url}/callback`,
-    secret: SESSION_SECRET,
     clock,
   });
   const ask = () =>

@@ -11,7 +11,7 @@ import { serve } from "../support/serve.js";
 import { describeWithRedis } from "../support/servers/describe.js";
 import { noRedis, startRedis } from "../support/servers/redis.mjs";
 import { observedStore } from "../support/stored-sessions.js";
-import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
+import { getClientOptions, startWorld } from "../support/world.js";
 
 // A double click sends the same callback twice, and a load balancer may choose another process for each.
 
@@ -43,14 +43,8 @@ async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
   const store = observedStore(clock);
   const world = await startWorld({ options: { clock, store, ...more }, log });
   const { url, provider, browser, asked } = world;
-  const client = {
-    issuer: provider.issuer,
-    clientId: CLIENT_ID,
-    clientSecret: CLIENT_SECRET,
-    secret: SESSION_SECRET,
-  };
-  const redirectUri = `${url}/callback`;
-  const second = portalAuth({ ...client, profile: "tencent-ciam", redirectUri, clock, store, ...more });
+  const client = getClientOptions({ provider, url });
+  const second = portalAuth({ ...client, profile: "tencent-ciam", clock, store, ...more });
   const app = express().use(second);
   app.get("/test/me", (req, res) => void res.json(req.portal.isAuthenticated));
   const other = await serve(app);

@@ -12,6 +12,7 @@ import { observedStore } from "../support/stored-sessions.js";
 import {
   CLIENT_ID,
   CLIENT_SECRET,
+  getClientOptions,
   leadTo,
   SESSION_SECRET,
   startWorld,
@@ -610,11 +611,8 @@ describe("a stored form", () => {
     const callback = await browser.loginUntilCallback(getRefreshUrl(await post()));
     // The next process has a new secret in front of the old one.
     const nextInstance = portalAuth({
-      issuer: provider.issuer,
+      ...getClientOptions({ provider, url }),
       profile: "tencent-ciam",
-      clientId: CLIENT_ID,
-      clientSecret: CLIENT_SECRET,
-      redirectUri: `${url}/callback`,
       secret: ["fedcba9876543210fedcba9876543210", SESSION_SECRET],
       store,
     });

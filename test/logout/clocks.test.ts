@@ -8,7 +8,7 @@ import { mountExpressSession } from "../session/slow-route.js";
 import { Browser } from "../support/browser.js";
 import { serve } from "../support/serve.js";
 import { observedStore } from "../support/stored-sessions.js";
-import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
+import { getClientOptions, startWorld } from "../support/world.js";
 
 // A user signs out on all devices at one process, and signs in at another process with a different clock.
 
@@ -33,13 +33,7 @@ async function startTwo(owner: "app" | "ours", logoutOffsetMs: number, loginOffs
     after: addLogoutRoute,
   });
   const { url, provider } = world;
-  const client = {
-    issuer: provider.issuer,
-    clientId: CLIENT_ID,
-    clientSecret: CLIENT_SECRET,
-    secret: SESSION_SECRET,
-  };
-  const options = { ...client, redirectUri: `${url}/callback`, clock: clockAt(loginOffsetMs), store };
+  const options = { ...getClientOptions({ provider, url }), clock: clockAt(loginOffsetMs), store };
   const app = express();
   mountSession(app);
   app.use(portalAuth({ profile: "tencent-ciam", ...options }));

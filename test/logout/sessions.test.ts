@@ -11,7 +11,7 @@ import {
 import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
-import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
+import { getClientOptions, startWorld } from "../support/world.js";
 import { countStoredLogins, pauseRequest, saveSession } from "./under-way.js";
 
 const FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0";
@@ -359,12 +359,9 @@ test("each of two routers of one client ends only its own logins, but the provid
   });
   const { url, browser, provider } = world;
   twin.auth = portalAuth({
-    issuer: provider.issuer,
+    ...getClientOptions({ provider, url }),
     profile: "openid",
-    clientId: CLIENT_ID,
-    clientSecret: CLIENT_SECRET,
     redirectUri: `${url}/twin/callback`,
-    secret: SESSION_SECRET,
     backchannelLogout: true,
   });
   provider.register({ backchannelLogoutUri: `${url}/backchannel-logout` });

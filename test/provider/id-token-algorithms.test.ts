@@ -7,7 +7,13 @@ import {
 } from "../../lib/provider/id-token-algorithms.js";
 import { resolveSettings } from "../../lib/settings/resolve-options.js";
 import { logIn } from "../access/signed-in-request.js";
-import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
+import {
+  CLIENT_SECRET,
+  getClientOptions,
+  SESSION_SECRET,
+  startWorld,
+  type WorldOptions,
+} from "../support/world.js";
 
 test.each<[unknown, string[]]>([
   [undefined, ["RS256"]],
@@ -174,12 +180,8 @@ describe("HS256 by the option idTokenAlg", () => {
     const { provider, url } = await startLikeLine();
     const { checks } = await diagnose(
       {
-        issuer: provider.issuer,
+        ...getClientOptions({ provider, url }),
         idTokenAlg: "HS256",
-        clientId: CLIENT_ID,
-        clientSecret: CLIENT_SECRET,
-        redirectUri: `${url}/callback`,
-        secret: SESSION_SECRET,
       },
       { env: {}, skip: ["store", "redirect", "cookies"] },
     );

@@ -5,7 +5,14 @@ import { isIssuerOfDocument, ProviderIssuer } from "../../lib/provider/provider-
 import type { IdTokenChanges, LocalProvider } from "../../lib/testing/provider/local-provider.js";
 import { type LoggedIn, logIn } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
-import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
+import {
+  CLIENT_ID,
+  CLIENT_SECRET,
+  getClientOptions,
+  SESSION_SECRET,
+  startWorld,
+  type WorldOptions,
+} from "../support/world.js";
 
 const AMARA = "amara-okafor";
 
@@ -298,12 +305,9 @@ describe("with a provider that has tenants (Microsoft Entra)", () => {
     const { provider, url } = await start(allowedTenants);
     const { checks } = await diagnose(
       {
+        ...getClientOptions({ provider, url }),
         issuer: `${provider.issuer}/common/v2.0`,
         allowedTenants,
-        clientId: CLIENT_ID,
-        clientSecret: CLIENT_SECRET,
-        redirectUri: `${url}/callback`,
-        secret: SESSION_SECRET,
       },
       { env: {}, skip: ["store", "redirect", "cookies"] },
     );
@@ -320,11 +324,8 @@ test.each([
     const { provider, url } = await startWorld({ provider: { document: "full", issuerSuffix } });
     const { checks } = await diagnose(
       {
+        ...getClientOptions({ provider, url }),
         issuer: provider.issuer + optionSuffix,
-        clientId: CLIENT_ID,
-        clientSecret: CLIENT_SECRET,
-        redirectUri: `${url}/callback`,
-        secret: SESSION_SECRET,
       },
       { env: {}, skip: ["store", "redirect", "cookies"] },
     );

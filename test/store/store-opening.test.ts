@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { portalAuth } from "../../lib/index.js";
 import { serve } from "../support/serve.js";
 import { describeWithRedis } from "../support/servers/describe.js";
-import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
+import { getClientOptions, startWorld } from "../support/world.js";
 
 describeWithRedis("a store whose first connection is slow", (redis) => {
   test.each([
@@ -19,11 +19,7 @@ describeWithRedis("a store whose first connection is slow", (redis) => {
     const callback = await browser.loginUntilCallback(`${url}/account`);
     redis().pause();
     const auth = portalAuth({
-      issuer: provider.issuer,
-      clientId: CLIENT_ID,
-      clientSecret: CLIENT_SECRET,
-      redirectUri: `${url}/callback`,
-      secret: SESSION_SECRET,
+      ...getClientOptions({ provider, url }),
       store: redis().url,
     });
     onTestFinished(() => auth.close());

@@ -14,7 +14,7 @@ import {
   startApps,
 } from "./app-process.js";
 import { Browser } from "./browser.js";
-import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET } from "./world.js";
+import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, getClientOptions } from "./world.js";
 
 export interface FleetOptions {
   provider?: Partial<LocalProviderOptions>;
@@ -68,18 +68,13 @@ export async function startFleet<Count extends number>(
 
   const [url = ""] = await Promise.all(running.map((app) => app.listening));
   const client = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
-  const redirectUri = `${url}/callback`;
-  const urls = { redirectUris: [redirectUri], logoutRedirectUris: [`${url}/`] };
+  const urls = { redirectUris: [`${url}/callback`], logoutRedirectUris: [`${url}/`] };
   const provider = await startLocalProvider({ ...client, ...urls, ...given.provider });
   onTestFinished(() => provider.close());
 
-  const { issuer } = provider;
   const options = {
-    issuer,
+    ...getClientOptions({ provider, url }),
     profile: "tencent-ciam",
-    ...client,
-    redirectUri,
-    secret: SESSION_SECRET,
     ...given.options,
   };
   const settings: AppSettings = { options, session: given.session };

@@ -25,6 +25,15 @@ export const CLIENT_ID = "demo-app";
 export const CLIENT_SECRET = "the-client-secret-of-the-demo-app";
 export const SESSION_SECRET = "0123456789abcdef0123456789abcdef";
 
+/** Returns the options of a portalAuth() that is the client CLIENT_ID of a provider, for an app at a URL. */
+export const getClientOptions = ({ provider, url }: { provider: { issuer: string }; url: string }) => ({
+  issuer: provider.issuer,
+  clientId: CLIENT_ID,
+  clientSecret: CLIENT_SECRET,
+  redirectUri: `${url}/callback`,
+  secret: SESSION_SECRET,
+});
+
 export interface WorldOptions {
   express?: 4 | 5;
   /** Whether the app mounts express-session itself. Default false. */
@@ -77,17 +86,16 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
   const url = await listen(server);
   const publicUrl = given.publicOrigin ?? url;
   const baseUrl = `${publicUrl}${prefix}${mount === "/" ? "" : mount}`;
-  const redirectUri = `${baseUrl}/callback`;
   const provider = await startLocalProvider({
     clientId: CLIENT_ID,
     clientSecret: CLIENT_SECRET,
-    redirectUris: [redirectUri],
+    redirectUris: [`${baseUrl}/callback`],
     logoutRedirectUris: [`${publicUrl}${prefix}/`],
     ...given.provider,
   });
   const requests = watchRequests(new URL(provider.issuer).origin);
   const seenTokens = new Set<string>();
-  const { app, auth } = createApp({ ...given, mount }, provider, redirectUri, seenTokens);
+  const { app, auth } = createApp({ ...given, mount }, provider, baseUrl, seenTokens);
   listener = app;
 
   const browser = new Browser();
@@ -118,23 +126,19 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
 function createApp(
   given: WorldOptions & { mount: string },
   provider: LocalProvider,
-  redirectUri: string,
+  baseUrl: string,
   seenTokens: Set<string>,
 ): { app: Express; auth: PortalAuth } {
   const app = (given.express === 4 ? express4 : express)();
   if (given.ownSession) {
-    const secure = redirectUri.startsWith("https:");
+    const secure = baseUrl.startsWith("https:");
     const cookie = { httpOnly: true, sameSite: "lax", secure } as const;
     app.use(session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false, cookie }));
   }
   given.before?.(app);
   const auth = portalAuth({
-    issuer: provider.issuer,
+    ...getClientOptions({ provider, url: baseUrl }),
     profile: "tencent-ciam",
-    clientId: CLIENT_ID,
-    clientSecret: CLIENT_SECRET,
-    redirectUri,
-    secret: SESSION_SECRET,
     ...given.options,
     ...given.optionsFor?.(provider),
   });

@@ -2,7 +2,7 @@ import express from "express";
 import { describe, expect, test } from "vitest";
 import { portalAuth } from "../../../lib/index.js";
 import { type ObservedStore, observedStore } from "../../support/stored-sessions.js";
-import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type World } from "../../support/world.js";
+import { getClientOptions, startWorld, type World } from "../../support/world.js";
 import { mountExpressSession } from "../slow-route.js";
 
 // Several routers without names share one session. Each request passes through all of them, and each loads
@@ -32,9 +32,7 @@ describe.each(SESSIONS)("a login in %s that two routers load", (_name, mountSess
       },
     });
     const another = portalAuth({
-      issuer: world.provider.issuer,
-      clientId: CLIENT_ID,
-      clientSecret: CLIENT_SECRET,
+      ...getClientOptions(world),
       redirectUri: `${world.url}/other/callback`,
       routes: {
         login: "/other/login",
@@ -42,7 +40,6 @@ describe.each(SESSIONS)("a login in %s that two routers load", (_name, mountSess
         logout: "/other/logout",
         session: "/other/session",
       },
-      secret: SESSION_SECRET,
       sessionIdle: 3600,
       store,
     });
