@@ -294,7 +294,7 @@ describe("login", () => {
     expect(location(third, provider.issuer).pathname).toBe("/portal/login");
   });
 
-  test("a denied login leads redirect with access_denied and a misleading description", async () => {
+  test("a denied login leads to a redirect with access_denied and a misleading description", async () => {
     const provider = await start();
     const browser = new Browser();
     const page = location(await browser.visit(authorizeUrl(provider, { state: "s" })), provider.issuer);
@@ -305,6 +305,27 @@ describe("login", () => {
       error_uri: expect.any(String),
       state: "s",
     });
+  });
+
+  test.each<[string, Record<string, string>]>([
+    ["a login", { sub: USER }],
+    ["a denied login", { deny: "yes" }],
+  ])("a second post of %s gets the same response, as after a double click", async (_name, form) => {
+    const provider = await start();
+    const browser = new Browser();
+    const page = location(await browser.visit(authorizeUrl(provider, { state: "s" })), provider.issuer);
+    const first = await browser.submit(page, form);
+    await vi.waitFor(async () =>
+      expect(location(await browser.visit(page, form), page).href).toBe(first.href),
+    );
+  });
+
+  test("a second post of a login gets a code if the first response has not been sent", async () => {
+    const provider = await start();
+    const browser = new Browser();
+    const page = location(await browser.visit(authorizeUrl(provider)), provider.issuer);
+    await browser.visit(page, { sub: USER });
+    expect((await browser.submit(page, { sub: USER })).searchParams.has("code")).toBe(true);
   });
 
   test("two tabs can sign in at the same time", async () => {

@@ -216,6 +216,7 @@ function createHandler({
       case "/logout":
         return handleLogout(provider, settings, tokens, singleLogout, request, req, res);
       default: {
+        finishedLogins.watchResponse(request, res);
         const converted = await withProviderTokens(withoutIssuerPath(request, settings), tokens);
         return forwardToProvider(replayRequest(req, converted), res);
       }

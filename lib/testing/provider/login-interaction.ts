@@ -17,14 +17,30 @@ const listOrigins = (urls: readonly string[]): string[] =>
 
 const MAX_FINISHED_LOGINS = 1000;
 
+/** The path at which oidc-provider sends the authorization response after a login page: see `returnTo`. */
+const RESUME_PATH = /^\/oauth2\/authorize\/([\w-]+)$/;
+
 /**
- * The authorization request of each login attempt that has ended, by its `p_state`. A double click posts the
- * form twice. If the attempt has ended by then, the second click sends the authorization request again, for a
- * user who is signed in.
+ * The URLs for a second post of a login page, by its `p_state`. A double click posts the form twice. If the
+ * attempt has ended by then, the second post gets the same authorization response. The browser may have sent
+ * the code of the first one to the application already, and an application accepts only one code for a state.
+ * Until that response is sent, the second post sends the authorization request again.
  */
 export class FinishedLogins extends BoundedMap<string, string> {
   constructor() {
     super(MAX_FINISHED_LOGINS);
+  }
+
+  /**
+   * Saves the authorization response of a finished login, if this request gets one, when it has been sent.
+   */
+  watchResponse({ path }: RecordedRequest, res: ServerResponse): void {
+    const pState = RESUME_PATH.exec(path)?.[1];
+    if (pState === undefined) return;
+    res.once("finish", () => {
+      const location = res.getHeader("location");
+      if (typeof location === "string" && this.has(pState)) this.set(pState, location);
+    });
   }
 }
 
@@ -55,8 +71,8 @@ export async function handleLogin(
 ): Promise<void> {
   const pState = new URLSearchParams(request.url.split("?")[1]).get("p_state") ?? "";
   const attempt = await provider.Interaction.find(pState);
-  const authorizationPath = finishedLogins.get(pState);
-  if (!attempt && authorizationPath && request.method === "POST") return redirect(res, authorizationPath);
+  const finishedUrl = finishedLogins.get(pState);
+  if (!attempt && finishedUrl && request.method === "POST") return redirect(res, finishedUrl);
   if (!attempt)
     return sendPage(res, 400, renderErrorPage("login_expired", "Go back to the application and try again."));
   if (request.method !== "POST") return sendLoginPage(res, attempt, settings);
