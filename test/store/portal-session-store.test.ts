@@ -2,11 +2,11 @@ import type { Request } from "express";
 import type { SessionData } from "express-session";
 import express4 from "express4";
 import request from "supertest";
-import { describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { addNewRecord, getEntryKey, getLoadedEntry } from "../../lib/store/loaded-entry.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { PortalSessionStore } from "../../lib/store/portal-session-store.js";
-import { fake, fakeTimeouts } from "../support/fake-time.js";
+import { fake, fakeTimeouts, freezeDate } from "../support/fake-time.js";
 import { createGate } from "../support/gate.js";
 import { type AppOptions, callAsync, getKeys, put, startSessionApp } from "./session-app.js";
 
@@ -253,7 +253,7 @@ describe("the cookie", () => {
 
   test("has the remaining lifetime of the session, by the store's clock", async () => {
     const { visit, time } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
-    time.later(60);
+    time.later(120);
     await visit();
     time.later(30);
     const { body } = await visit((req) => ({ maxAge: req.session.cookie.maxAge }));
@@ -343,6 +343,9 @@ describe("the cookie", () => {
 });
 
 describe("the lifetime of a session", () => {
+  // If the date advances while a cookie is created, its lifetime is a millisecond shorter.
+  beforeEach(freezeDate);
+
   test.each([
     ["a minute", 60 * MINUTE, 60],
     ["a tenth of the lifetime", 5 * MINUTE, 30],
