@@ -116,7 +116,8 @@ function describeProcesses(getStoreUrl: () => string, sessionKinds: SessionKind[
 async function another(fleet: Fleet<number>, sub = AMARA): Promise<Browser> {
   const browser = new Browser();
   browser.user = { sub };
-  await browser.visit(`${fleet.url}/account`);
+  const { status, body } = await browser.visit(`${fleet.url}/account`);
+  expect([status, status === 200 ? "" : body]).toEqual([200, ""]);
   return browser;
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { PortalSessionStore } from "../../../lib/store/portal-session-store.js";
 import { Browser } from "../../support/browser.js";
 import { createClock } from "../../support/clock.js";
+import { freezeDate } from "../../support/fake-time.js";
 import { type ObservedStore, observedStore } from "../../support/stored-sessions.js";
 import { startWorld, type World } from "../../support/world.js";
 import { keysOfLogins } from "../records.js";
@@ -57,6 +58,7 @@ describe.each(APP_STORES)("the application's session %s", (_place, createStoreOp
   });
 
   test("that got a shorter lifetime needs no additional writes in later requests", async () => {
+    freezeDate();
     const world = await start();
     await world.browser.fetch(`${world.url}/test/lifetime-${5 * MINUTES}`);
     await world.me();
