@@ -104,12 +104,12 @@ function findRepeatedNames(parameters: URLSearchParams): ReadonlySet<string> {
 }
 
 /**
- * Returns a new error: the failure, with the provider's error in its detail. The failure happened before the
- * provider's error was checked, e.g. because of a missing login cookie. Without this detail, the developer
- * would never see the provider's error.
+ * Adds the provider's error to the detail of a failure that happened before that error was checked, e.g.
+ * because of a missing login cookie. Without it, the developer would never see the provider's error. Code,
+ * cause and user message of the failure stay.
  *
- * @returns the failure itself if the response has no error, if the failure is about that error, or if it is
- *   no PortalAuthError
+ * @returns a new error. It is the failure itself if the response has no error, if the failure is about that
+ *   error, or if it is no PortalAuthError.
  */
 export function withProviderError(failure: unknown, response: AuthorizationResponse | undefined): unknown {
   if (!(failure instanceof PortalAuthError) || response?.error === undefined) return failure;

@@ -15,14 +15,13 @@ export const canResumeAsVisitor = ({ settings }: RouterContext, { req }: Request
   readSilentLoginState(req, settings) === "tried";
 
 /**
- * Redirects to the page that the user requested, or to the start page if the attempt is unknown. No user is
- * signed in. The failure is logged, except in these cases:
+ * Ends a silent login that failed: redirects to the page that the user requested. No user is signed in. The
+ * caller has checked canResumeAsVisitor(). The failure is logged, unless the log has it already.
  *
- * - The log has it already.
- * - Its code is an expected outcome or a routine code: see logFailure(). Then only an event is emitted.
- *
- * If the callback failed before it took the attempt, this function takes the attempt. The response then sets
- * the used mark.
+ * If the callback failed before it took the attempt, this function takes it. The response then replaces the
+ * attempt's cookie with the used mark, so that the state cannot be used again. If the attempt was used
+ * before, the redirect leads to the page of that login. If it is unknown or expired, or if the authorization
+ * response is invalid, the redirect leads to the start page.
  */
 export function resumeAsVisitor(
   router: RouterContext,
@@ -35,10 +34,7 @@ export function resumeAsVisitor(
   redirect(request.res, 303, attempted?.loginAttempt.return_to ?? findReturnTo(router, request));
 }
 
-/**
- * Takes the attempt, which the callback has not taken before it failed, and returns its page. Returns the
- * start page if this browser has no such attempt.
- */
+/** Takes the attempt, which the callback has not taken before it failed, and returns its page. */
 function findReturnTo(router: RouterContext, request: RequestContext): string {
   const home = getStartPage(router.settings, request.mount);
   try {

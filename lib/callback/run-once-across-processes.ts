@@ -60,12 +60,16 @@ const MAX_POLL_MS = 500;
  * claimed the attempt, this callback waits for its outcome. The code is sent once, because a provider revokes
  * the tokens of a code that is sent a second time (RFC 6749, section 4.1.2).
  *
- * @returns The result of the work, here or in the other process. It is a NotShared if the attempt was claimed
- *   with another code, or if another process has finished it more than ten seconds ago.
- * @throws PortalAuthError in these cases:
+ * @returns in these cases:
+ *   - The work succeeds, here or in the other process: its result.
+ *   - "another code": the attempt was claimed with another code.
+ *   - "too late": the work of the other process ended more than ten seconds ago, with success or without.
+ * @throws in these cases:
  *   - The work fails here. Its error is rethrown unchanged.
- *   - The work fails in the other process. The error has the same code and user message.
- *   - `login_expired`: the other process does not finish in time, or its record is missing or invalid.
+ *   - The work fails in the other process. The PortalAuthError has the same code and user message. If the
+ *     error there was no PortalAuthError, the code is `unexpected`.
+ *   - `login_expired`: the other process does not finish in time or cannot save its outcome, or its record is
+ *     missing or invalid.
  *   - `session_store_failed`: the attempt cannot be claimed, or the outcome cannot be read.
  *   - `session_missing`: the request has no session.
  */

@@ -10,7 +10,10 @@ export interface SavedForm {
   readonly body: string;
 }
 
-/** Encrypts a form with the secret of the router. */
+/**
+ * Encrypts a form with `formEncryption`, which createRouterContext() creates: its key is derived from the
+ * secret of the router, for forms alone.
+ */
 export const encryptForm = ({ formEncryption }: RouterContext, form: SavedForm): string =>
   formEncryption.encrypt(form);
 

@@ -11,7 +11,10 @@ import { isSameSiteStrict } from "../session/session-cookie.js";
  * there.
  */
 const LOOP_WINDOW_MS = 10_000;
-/** Not one: a logout at the provider may have ended the session of the first login. */
+/**
+ * Not one: a logout at the provider may have ended the session of the first login. LoginAttempts counts the
+ * logins in a row: each one finished at most a minute after the one before.
+ */
 const MAX_AUTOMATIC_LOGINS = 2;
 /** The limit for logins that a user starts by clicks on a page of this site. */
 const MAX_CLICKED_LOGINS = 4;

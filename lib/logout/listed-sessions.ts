@@ -18,7 +18,7 @@ export interface SessionInfo {
   readonly id: string;
   /** Time of the login, in epoch seconds. */
   readonly started_at: number;
-  /** Time of the last activity, in epoch seconds, to within some minutes. */
+  /** Time of the last activity, in epoch seconds, accurate to a minute. */
   readonly last_seen_at: number;
   /** Browser and device at the login, parsed from `user_agent`. A user can forge them. */
   readonly device: Device;

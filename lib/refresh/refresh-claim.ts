@@ -14,7 +14,10 @@ const STORE_DEADLINE_MS = 10_000;
 /** An older claim was abandoned, even if the clocks of two machines differ by minutes. */
 const ABANDONED_MS = 10 * 60_000;
 
-/** Returns the lifetime of a claim: the store's response, the refresh and the saving. Default: 30 s. */
+/**
+ * Returns the lifetime of a claim, in milliseconds: the time for the store's response, the refresh and the
+ * saving. Default: 30 s. RefreshRun waits three such lifetimes for another process.
+ */
 export const getClaimLifeMs = ({ maxRefreshMs }: Pick<RefreshTask, "maxRefreshMs">): number =>
   maxRefreshMs + 2 * STALL_MS;
 

@@ -38,6 +38,11 @@ export class RefreshReport {
     this.#startedAt = performance.now();
   }
 
+  /**
+   * Reports that this process has refreshed the login.
+   *
+   * @param rotated whether the provider has issued a new refresh token
+   */
   reportDone(rotated: boolean): void {
     this.#hasOutcome = true;
     this.#emit("refresh.done", () => ({ refresh: this.#refreshNumber, took: this.#getDuration(), rotated }));

@@ -52,9 +52,10 @@ export class LoginIndex {
   }
 
   /**
-   * Lists a login under its user.
+   * Adds a key to the list of the login's user. It expires there after `idle_ms`.
    *
-   * @param hasProviderSessionLists whether the user is also listed under the login's session at the provider
+   * @param hasProviderSessionLists whether to add the name of that list to the list of the login's session at
+   *   the provider. A login without a `sid` is in no such list.
    */
   async add(key: string, login: LoginRecord, hasProviderSessionLists: boolean): Promise<void> {
     const list = getUserListName(getUser(login));

@@ -19,7 +19,8 @@ export type LoginRefusal = SessionRejected["reason"];
 
 /**
  * Returns why a login that was just loaded for a session is not valid there, or undefined if it is valid. If
- * the record names another session, the reason is `not_ours`; the other reasons are those of findRefusal().
+ * the record names another session, or if `sessionId` is undefined, the reason is `not_ours`. The other
+ * reasons are those of findRefusal().
  */
 export function findLoadRefusal(
   login: DecodedLogin,

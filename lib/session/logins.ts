@@ -89,10 +89,12 @@ export class Logins {
   }
 
   /**
-   * Changes a stored login by compare-and-set: reads it, calls `change`, and writes the result, with no other
-   * write in between. After a concurrent write it starts again.
+   * Changes a stored login by compare-and-set: reads it, calls `change`, and writes or removes it as `change`
+   * says. Nothing is written if `change` returns undefined. If another request has written in between, this
+   * starts again with the new record, up to 50 times.
    *
-   * @returns the login as it is stored then, or undefined if it has ended
+   * @returns the login as it is stored then. Undefined if it has ended: `change` was not called, or it
+   *   returned "remove".
    * @throws PortalAuthError `session_store_failed`, also for a record that cannot be decoded: such a login
    *   has not ended
    */
@@ -152,7 +154,10 @@ export class Logins {
     return (await this.records.replace(key, 1, this.encode(key, confirmed))) ? confirmed : undefined;
   }
 
-  /** Returns a logout that should have ended this login, but did not find its record. */
+  /**
+   * Reads the notices of logouts, and returns one that should have ended this login, but did not find its
+   * record. Returns undefined if no logout did.
+   */
   async findMissedLogout(record: LoginRecord): Promise<Logout | undefined> {
     const notices = await this.#readNotices(record);
     return notices.find((notice) => shouldEndLogin(notice, record));
@@ -179,11 +184,15 @@ export class Logins {
   }
 
   /**
-   * Removes a login, even if its session has got a new id since `record` was read. A failure of the store is
-   * retried. If the login was gone at the retry, the first try may have removed it: the result is `record`
-   * then.
+   * Removes a login, even if its session has got a new id since `record` was read, and its record therefore a
+   * new key. In that case the user's list is searched for a login with the same `login_id`.
    *
-   * @returns undefined if another request has ended the login
+   * If the store fails, only the removal of `key` is retried, for about two seconds. An earlier try may have
+   * removed the login, although its response was lost. If the login is then found nowhere, the result is
+   * `record`, as if this call had removed it.
+   *
+   * @returns the removed login. Undefined if it was gone already, because another request has ended it.
+   * @throws PortalAuthError `session_store_failed`
    */
   async removeEvenIfMoved(key: string, record: LoginRecord): Promise<EndedLogin | undefined> {
     const { removed, isRepeated } = await removeWithRetry(this.records, key);

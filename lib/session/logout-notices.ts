@@ -99,9 +99,14 @@ export const findLogoutBeforeLogin = (
 /**
  * Returns whether a logout ends this login, although the logout did not find it.
  *
- * - A logout of the user on all devices ends the logins with the same redirect URI that did not start later.
- * - A logout of the provider ends the logins whose ID token is not newer (`iat`). `tolerance` counts only for
- *   logins with the same `sid`. A logout of one `sid` also ends logins without a `sid`.
+ * A logout of the user on all devices ends each login with the same redirect URI, except a login that started
+ * after it. Such a login has the id of the logout in `known_logout`: see Logins.confirm().
+ *
+ * A logout of the provider ends a login whose ID token is not newer: its `iat` is not after that of the
+ * logout. A login without `iat` stays. If the logout names a `sid`, it ends only these logins:
+ *
+ * - Logins with this `sid`. For them, `tolerance` is added to the `iat` of the logout.
+ * - Logins without a `sid`, because they may belong to the same session at the provider.
  */
 export function shouldEndLogin(logout: Logout, login: LoginRecord): boolean {
   if (isByUser(logout)) return logout.redirect_uri === login.redirect_uri && logout.id !== login.known_logout;

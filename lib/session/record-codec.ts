@@ -38,8 +38,13 @@ interface EncryptedContent {
  * with its key in the store. An unencrypted record is rejected then, because an attacker with write access to
  * the store could have written it.
  *
+ * The codec caches decoded texts, also those that cannot be decoded. Requests of one login share the decoded
+ * record.
+ *
  * @param keys the first key encrypts; all keys decrypt. Without keys, records are stored as JSON
- * @param report called once for each text that cannot be decoded, with a `tokens_unreadable` error
+ * @param report called with a `tokens_unreadable` error if a text cannot be decoded. It is not called again
+ *   while the text is in the cache.
+ * @param clock measures how long a cached text was not used. Default: Date.now
  */
 export function createRecordCodec(
   keys: readonly string[],

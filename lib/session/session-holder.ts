@@ -17,7 +17,8 @@ type RequestWithHolders = Request & { [HOLDERS]?: Record<string, Request>; [REQU
  * Returns the object whose member `session` is the session of this portalAuth(): the holder. Without a name,
  * the holder is the request itself, or the holder that addUnnamedHolder() has added. With a name, it is an
  * object that inherits from the request, so that its session can exist beside the application's. Such a
- * holder is created if the request has none.
+ * holder is created if the request has none. Its own members `session`, `sessionID` and `sessionStore` are
+ * undefined until its session is loaded.
  */
 export function getSessionHolder(req: Request, { name }: PortalAuthInstance): Request {
   if (name === undefined) return (req as RequestWithHolders)[HOLDERS]?.[UNNAMED] ?? req;

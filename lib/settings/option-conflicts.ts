@@ -6,14 +6,15 @@ import type { Routes } from "./portal-auth-options.js";
 import { isSymmetric, minimumSecretBytes } from "./signature-algorithms.js";
 
 /**
- * Returns the problems of options that are valid by themselves and contradict another option:
+ * Returns the problems that can be found only after each option is valid by itself:
  *
- * - The redirect URI does not end in the callback route.
+ * - The callback route is on, and the redirect URI does not end in its path.
  * - `tlsTerminated` is on, and the redirect URI is not https.
  * - Two routes have the same path.
- * - An option is on whose route is off.
- * - The client secret is too short to verify the ID token's signature.
- * - `authorizationParams` has a reserved parameter or an invalid value.
+ * - An option is on whose route is off: see NEEDED_ROUTES.
+ * - `idTokenAlg` uses the client secret as its key, and the secret is too short or `clientAuth` is "none".
+ * - `authorizationParams` is an object with a reserved parameter or an invalid value. A function is checked
+ *   when it is called.
  */
 export function findConflicts(options: ValidOptions, routes: Routes): OptionProblem[] {
   const { redirectUri, tlsTerminated } = options;

@@ -44,7 +44,8 @@ export interface ResolvedOptions {
  * Resolves options, environment and defaults into settings, and reads the files that NAME_FILE names. An
  * option in code takes precedence over its variable.
  *
- * @throws PortalAuthError `options_invalid`: all problems at once, each with its name and what to write there
+ * @throws PortalAuthError `options_invalid`: the problems that resolveOptions() finds, each with its name and
+ *   what to write there
  */
 export const resolveSettings = (
   given: PortalAuthOptions = {},
@@ -54,8 +55,8 @@ export const resolveSettings = (
 /**
  * Returns the settings of resolved options.
  *
- * @throws PortalAuthError `options_invalid`: all problems at once, together with the unknown
- *   variables that findVariableTypos() reports
+ * @throws PortalAuthError `options_invalid`: the problems of all options, together with the unknown variables
+ *   that findVariableTypos() reports
  */
 export function requireSettings(
   { settings, problems }: ResolvedOptions,
@@ -70,8 +71,12 @@ export function requireSettings(
 }
 
 /**
- * Resolves options, environment and defaults, and collects every problem. An option in code takes precedence
- * over its variable. It throws nothing. It also reads the files of secrets, which NAME_FILE names.
+ * Resolves options, environment and defaults into settings, and collects the problems. It throws nothing. It
+ * also reads the files of secrets, which NAME_FILE names.
+ *
+ * An option in code takes precedence over its variable. An option that is undefined in code counts as
+ * omitted. For some options that is a problem if the variable has a value: see `ifUndefinedInCode`. Conflicts
+ * between options are searched only if each option is valid by itself.
  *
  * @param env default: process.env
  */

@@ -4,10 +4,15 @@ import { VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./portal-auth-options.js";
 
 /**
- * Returns why the variable of an option that code omits is ignored; undefined if it is used.
+ * Returns why the variable of an option that code omits is ignored; undefined if it is used. The reason
+ * depends on the variable's scope:
  *
- * If code names another provider or another client than the environment does, the variables of that provider
- * or client do not apply. Otherwise a secret would be sent to the wrong provider.
+ * - "shared": it is always used.
+ * - "provider": it is ignored if code names another issuer than PORTAL_ISSUER.
+ * - "client": it is ignored in that case, and if code names another client than PORTAL_CLIENT_ID.
+ *
+ * Otherwise a secret would be sent to the wrong provider. If the environment names no issuer or client, there
+ * is no other one.
  */
 export function explainIgnoredVariable(
   option: string,
