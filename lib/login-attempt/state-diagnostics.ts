@@ -92,7 +92,7 @@ interface SignedFacts {
 /** Creates the state diagnostics of one portalAuth(). The first secret signs. All secrets verify. */
 export function createStateDiagnostics(options: StateDiagnosticsOptions): StateDiagnostics {
   const { secrets, belongsTo, https, lifetimeMs, clock } = options;
-  const keys = deriveKeys(secrets, `evidence ${belongsTo}`);
+  const keys = deriveKeys(secrets, `state diagnostics ${belongsTo}`);
   const [signingKey] = keys as [Buffer, ...Buffer[]];
   return {
     addToState(state, req, started) {
