@@ -74,10 +74,12 @@ const WITHHELD_PARAMETERS = ["code", "state", "access_token", "id_token", "refre
 const MAX_MEMBERS_BYTES = 4096;
 
 /**
- * Returns all other members of the response, such as Apple's `user`, and `session_state`. A repeated member
- * is omitted, because it is unknown which value counts. `__proto__` is omitted too.
+ * Returns the members of the response that the application gets, such as Apple's `user`, and `session_state`.
+ * These are omitted: members without a value, WITHHELD_PARAMETERS, `__proto__`, and repeated members, because
+ * it is unknown which value counts.
  *
- * @throws PortalAuthError `callback_invalid` if they have over 4 KiB
+ * @returns an object without `members` if none is left
+ * @throws PortalAuthError `callback_invalid` if they have over 4 KiB of JSON
  */
 function parseMembers(parameters: URLSearchParams): { members?: Record<string, string> } {
   const repeated = findRepeatedNames(parameters);

@@ -34,7 +34,10 @@ export function resumeAsVisitor(
   redirect(request.res, 303, attempted?.loginAttempt.return_to ?? findReturnTo(router, request));
 }
 
-/** Takes the attempt, which the callback has not taken before it failed, and returns its page. */
+/**
+ * Takes the attempt, which the callback has not taken before it failed, and returns its page. Returns the
+ * start page if that fails. It never throws.
+ */
 function findReturnTo(router: RouterContext, request: RequestContext): string {
   const home = getStartPage(router.settings, request.mount);
   try {

@@ -135,10 +135,14 @@ class AttemptClaim<Finished> {
   }
 
   /**
-   * Reads the record until it has an outcome, and returns that. The pause between two reads grows from 50 ms
+   * Reads the record of another process until it has an outcome. The pause between two reads grows from 50 ms
    * to 500 ms.
    *
-   * @throws PortalAuthError the failure of the other process, `login_expired`, or `session_store_failed`
+   * @returns the result of that process, or a NotShared
+   * @throws PortalAuthError in these cases:
+   *   - The failure of the other process.
+   *   - `login_expired`: there is no outcome after `waitMs`, or the record is missing or cannot be decrypted.
+   *   - `session_store_failed`.
    */
   async waitForOutcome(): Promise<Finished | NotShared> {
     const giveUpAt = performance.now() + this.#options.waitMs;

@@ -57,8 +57,8 @@ export function restoreSessionAtEnd(req: Request, res: Response, onReplaced: () 
 }
 
 /**
- * Makes our session available at `req.session`, although it belongs to another holder. This is for requests
- * that have no session of the application's.
+ * Makes our session available at `req.session`, although it belongs to another holder. A value that is
+ * assigned there goes to the holder. This is for requests that have no session of the application's.
  */
 export function exposeSession(req: Request, holder: Request): void {
   Object.defineProperty(req, "session", {

@@ -132,10 +132,13 @@ async function moveEntry(
 }
 
 /**
- * Writes the new session with the record, or updates that record.
+ * Writes the copy of a login under its new key. The first time, it lists the key under the user and saves the
+ * new session together with the record. Later on, it updates the record alone.
  *
- * @param version the stored version of the copy; 0 if it was not written yet
- * @returns the stored version of the copy then
+ * @param version the stored version of the copy; 0 if it was not written yet.
+ * @returns the stored version of the copy then.
+ * @throws PortalAuthError `login_required` if the copy has been changed or removed meanwhile.
+ *   Rejects also if the store fails.
  */
 async function writeCopy(
   holder: Request,
@@ -156,8 +159,12 @@ async function writeCopy(
 }
 
 /**
- * Reads the record when no refresh is running. If the claim of a refresh stays for `waitMs`, the returned
- * record has no claim.
+ * Reads the record of a login. If a refresh is running, it waits until that has ended. If it has not ended
+ * after `waitMs` milliseconds, its process was killed: the returned record is that of the store, without the
+ * refresh claim.
+ *
+ * @throws PortalAuthError `login_required` if the login has ended or cannot be decoded. Rejects
+ *   also if the store fails.
  */
 async function readAfterRefresh(
   { logins }: LoginStorage,
@@ -171,7 +178,6 @@ async function readAfterRefresh(
     if (!found || !record) throw createLoginEndedError();
     if (!record.refreshing) return { record, version: found.stored.version };
     if (performance.now() >= giveUpAt) {
-      // The process that made the claim was killed.
       const { refreshing, ...withoutClaim } = record;
       return { record: withoutClaim, version: found.stored.version };
     }

@@ -42,8 +42,8 @@ const createConflict = (option: string, advice: string): OptionProblem =>
   createProblem(option, getDisplayName(option), advice);
 
 /**
- * Returns a problem if a client that needs a secret has none. Returns nothing if the option `clientSecret`
- * already has a problem.
+ * Returns a problem if no client secret is written, unless `clientAuth` is "none". Returns an empty list if
+ * the option `clientSecret` already has a problem.
  */
 export function findMissingClientSecret(
   written: Readonly<Record<string, unknown>>,
@@ -66,7 +66,7 @@ const NEEDED_ROUTES = {
   sessionClaims: "session",
 } as const;
 
-/** Finds options that are on while the route that they use is off. */
+/** Returns a problem for each option of NEEDED_ROUTES that is on while its route is off. */
 function findMissingRoutes(options: ValidOptions): OptionProblem[] {
   const { routes } = options;
   return (Object.keys(NEEDED_ROUTES) as (keyof typeof NEEDED_ROUTES)[]).flatMap((option) => {

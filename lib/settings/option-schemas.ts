@@ -51,7 +51,11 @@ export const tenants = (message: string) =>
     ),
   );
 
-/** Accepts origins (RFC 6454, section 6.2): scheme, host and port, and nothing behind them. */
+/**
+ * Accepts a list of origins, or a text that separates them by commas. An origin has a scheme, a host and a
+ * port, and nothing behind them except a slash (RFC 6454, section 6.2). It must be https, or http on
+ * loopback: see isSafeUrl(). The result is a list of normalized origins.
+ */
 export const origins = (message: string) =>
   v.pipe(
     v.union([v.pipe(v.string(), v.transform(splitAtCommas)), v.array(v.string())], message),
